@@ -1,0 +1,299 @@
+package v1alpha
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TriggerCondition says how many of the references must be pending before a Job runs.
+//
+// +kubebuilder:validation:Enum=Any;All
+type TriggerCondition string
+
+const (
+	// TriggerAny triggers as soon as one reference is pending.
+	TriggerAny TriggerCondition = "Any"
+	// TriggerAll triggers once every reference is pending; the changes need not fall together.
+	TriggerAll TriggerCondition = "All"
+)
+
+// ConcurrencyPolicy says what happens when a Job is due while an earlier one still runs.
+//
+// +kubebuilder:validation:Enum=Allow;Forbid;Replace
+type ConcurrencyPolicy string
+
+const (
+	// AllowConcurrent lets Jobs run side by side.
+	AllowConcurrent ConcurrencyPolicy = "Allow"
+	// ForbidConcurrent waits until the running Job has ended.
+	ForbidConcurrent ConcurrencyPolicy = "Forbid"
+	// ReplaceConcurrent deletes the running Job and starts the new one once it is gone.
+	ReplaceConcurrent ConcurrencyPolicy = "Replace"
+)
+
+// JobStatus is the outcome of a Job as far as it is known.
+//
+// +kubebuilder:validation:Enum=Active;Succeeded;Failed
+type JobStatus string
+
+const (
+	// JobActive means that the Job has neither completed nor failed for good.
+	JobActive JobStatus = "Active"
+	// JobSucceeded means that the Job completed.
+	JobSucceeded JobStatus = "Succeeded"
+	// JobFailed means that the Job failed for good, or was deleted before it had ended.
+	JobFailed JobStatus = "Failed"
+)
+
+// Limits and defaults of a spec. The CRD's schema states the same values; they are constants here for
+// the checks that the schema cannot make and for objects that were stored before the schema had them.
+const (
+	// MaxNameLength is the longest name a ChangeTriggeredJob may have, in characters: a Job's name
+	// (at most 63, the length of a label value) is the name, a hyphen and ten characters.
+	MaxNameLength = 52
+	// MaxFields is the largest number of field paths over all references of one ChangeTriggeredJob.
+	MaxFields = 256
+	// MaxJobTemplateBytes is the largest Job template, in bytes of its JSON.
+	MaxJobTemplateBytes = 512 << 10
+	// MaxActive is the largest number of Jobs that status.active lists.
+	MaxActive = 50
+	// DefaultHistory is the number of Jobs that are kept where the spec does not say.
+	DefaultHistory int32 = 5
+	// AllFields is the field path that selects the whole object; it is the default of fields.
+	AllFields = "*"
+)
+
+// ChangeTriggeredJobSpec says what is watched, and which Job runs when it has changed.
+//
+// +kubebuilder:validation:XValidation:rule="self.resources.map(r, has(r.fields) ? size(r.fields) : 1).sum() <= 256",message="at most 256 fields over all resources",fieldPath=".resources"
+type ChangeTriggeredJobSpec struct {
+	// jobTemplate is the Job that runs. Labels and annotations of its metadata are copied to the Job.
+	// At most 512 KiB as JSON.
+	// +required
+	JobTemplate JobTemplate `json:"jobTemplate"`
+
+	// resources are the objects to watch, 1 to 64. Entries that name the same object are merged.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Resources []ResourceReference `json:"resources"`
+
+	// condition is Any (a Job runs when one of the resources has changed since the last Job) or All
+	// (when each of them has, not necessarily at the same time).
+	// +optional
+	// +kubebuilder:default=Any
+	Condition TriggerCondition `json:"condition,omitempty"`
+
+	// cooldown is the least time between two Jobs, as a duration such as 30s, 5m or 1h30m; from 0s to
+	// 720h (30 days). A change inside it is not lost: it triggers when the cooldown ends, once, for
+	// whatever then differs from the state the last Job ran for.
+	// +optional
+	// +kubebuilder:default="60s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$|^0$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('720h')",message="must be a duration from 0s to 720h (30 days)"
+	Cooldown *metav1.Duration `json:"cooldown,omitempty"`
+
+	// history is the number of Jobs to keep, 1 to 1000. Older ones are deleted once they have ended; a
+	// running Job is never deleted for it.
+	// +optional
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	History *int32 `json:"history,omitempty"`
+
+	// suspend stops new Jobs while it is true. Changes are still noticed; what then differs triggers
+	// once after it is set back to false.
+	// +optional
+	// +kubebuilder:default=false
+	Suspend *bool `json:"suspend,omitempty"`
+
+	// concurrencyPolicy is Allow (Jobs may run side by side), Forbid (a due Job waits for the running
+	// one) or Replace (the running Job is deleted, and the new one starts once it is gone).
+	// +optional
+	// +kubebuilder:default=Allow
+	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
+
+	// undecoded is set where the stored spec does not fit these types; see Undecoded.
+	undecoded *undecoded `json:"-"`
+}
+
+// ResourceReference names one object, and the parts of it that count.
+type ResourceReference struct {
+	// apiVersion of the object, for example v1 or apps/v1.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	APIVersion string `json:"apiVersion"`
+
+	// kind of the object, capitalised as the API server has it, for example ConfigMap.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind"`
+
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// namespace of the object; required for namespaced kinds, and not allowed for cluster-scoped ones.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// fields are the paths that count, for example data or spec.template.spec.containers[*].image.
+	// The default, "*", is the whole object. At most 256 over all resources, each at most 256
+	// characters.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:default={"*"}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Fields []string `json:"fields,omitempty"`
+}
+
+// ChangeTriggeredJobStatus is what the operator has seen and done.
+type ChangeTriggeredJobStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Available (everything referenced can be seen), Progressing (a change waits, or a
+	// Job runs) and Degraded (something needs attention).
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// resourceHashes holds, for each referenced object, a keyed hash of each field that counts.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	ResourceHashes []ResourceHash `json:"resourceHashes,omitempty"`
+
+	// lastTriggeredTime is when the last Job was created, in whole seconds. The cooldown counts from it.
+	// +optional
+	LastTriggeredTime *metav1.Time `json:"lastTriggeredTime,omitempty"`
+
+	// lastJobName is the name of the last Job.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	LastJobName string `json:"lastJobName,omitempty"`
+
+	// lastJobStatus is the outcome of the last Job: Active, Succeeded or Failed. It is absent when the
+	// Job vanished and its end was not seen.
+	// +optional
+	LastJobStatus JobStatus `json:"lastJobStatus,omitempty"`
+
+	// triggerCount is the number of the last trigger: 1 for the first Job, 2 for the second.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TriggerCount int64 `json:"triggerCount,omitempty"`
+
+	// active lists the Jobs that have not ended, at most 50.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Active []corev1.LocalObjectReference `json:"active,omitempty"`
+
+	// undecoded is set where the stored status does not fit these types; see Undecoded.
+	undecoded *undecoded `json:"-"`
+}
+
+// ResourceHash is what is known of one referenced object.
+type ResourceHash struct {
+	// apiVersion of the object.
+	// +required
+	// +kubebuilder:validation:MaxLength=317
+	APIVersion string `json:"apiVersion"`
+
+	// kind of the object.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind"`
+
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// namespace of the object; absent for cluster-scoped kinds.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// fields holds a hash for each field that counts.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Fields []FieldHash `json:"fields,omitempty"`
+
+	// message says what is wrong with this reference, where something is: the object does not exist,
+	// or the operator cannot see it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// FieldHash is the state of one field of one object. The hashes are keyed: they tell whether a value
+// changed, and nothing else about it.
+type FieldHash struct {
+	// field is the path as the spec has it.
+	// +required
+	// +kubebuilder:validation:MaxLength=256
+	Field string `json:"field"`
+
+	// hash stands for the value that was last observed; "absent" where the object or the field does not
+	// exist. It is empty until the operator has seen the object for the first time.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Hash string `json:"hash,omitempty"`
+
+	// lastTriggeredHash stands for the value that the last Job ran for. It is present only while it
+	// differs from hash, that is while this field is pending; "unknown" where that value is not known.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	LastTriggeredHash string `json:"lastTriggeredHash,omitempty"`
+}
+
+// ChangeTriggeredJob runs a Job when watched objects have changed.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=ctj;ctjs
+// +kubebuilder:printcolumn:name="Condition",type=string,JSONPath=`.spec.condition`
+// +kubebuilder:printcolumn:name="Cooldown",type=string,JSONPath=`.spec.cooldown`
+// +kubebuilder:printcolumn:name="Last Triggered",type=date,JSONPath=`.status.lastTriggeredTime`
+// +kubebuilder:printcolumn:name="Last Job",type=string,JSONPath=`.status.lastJobName`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.lastJobStatus`
+// +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=="Available")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ChangeTriggeredJob struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says what is watched, and which Job runs when it has changed.
+	// +required
+	Spec ChangeTriggeredJobSpec `json:"spec"`
+
+	// status is what the operator has seen and done.
+	// +optional
+	Status ChangeTriggeredJobStatus `json:"status,omitempty"`
+}
+
+// ChangeTriggeredJobList is a list of ChangeTriggeredJobs.
+//
+// +kubebuilder:object:root=true
+type ChangeTriggeredJobList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ChangeTriggeredJob `json:"items"`
+}

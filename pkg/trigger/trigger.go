@@ -1,0 +1,221 @@
+// Package trigger decides what is to be done for one ChangeTriggeredJob: whether a Job is to be created,
+// which Jobs are to be deleted, and what status is to say. It is pure: it has no client, no clock, no
+// logger and no randomness, and it changes none of its arguments.
+//
+// The rule it follows, in one sentence: a Job runs when the watched state differs from the state that the
+// last Job ran for.
+package trigger
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// Input is everything a decision is made from.
+type Input struct {
+	// Name, UID, Generation and Deleting are those of the ChangeTriggeredJob.
+	Name       string
+	UID        types.UID
+	Generation int64
+	Deleting   bool
+
+	// Spec is what the user asks for.
+	Spec *v1alpha.ChangeTriggeredJobSpec
+	// Invalid says what is wrong with the spec, for the user; empty where nothing is.
+	Invalid string
+
+	// Status is what was last written.
+	Status *v1alpha.ChangeTriggeredJobStatus
+
+	// Observations holds one entry per referenced object, in the order of the spec, entries of the spec
+	// that name the same object merged into one.
+	Observations []Observation
+
+	// Jobs are the Jobs whose controller is this ChangeTriggeredJob, by UID.
+	Jobs []Job
+	// LastJobMissing is true once a live read has shown that the Job named by status.lastJobName does
+	// not exist. While it is false and that Job is not among Jobs, the Job is taken to be running as
+	// status says, and the decision asks for the live read (Decision.ReadLastJob).
+	LastJobMissing bool
+
+	// Refusal is the last failed attempt to create a Job for this generation of the spec, where the last
+	// attempt failed; see Refusal.
+	Refusal *Refusal
+
+	// HashID is the id part of hashes made with the operator's present key (what stands before the
+	// colon). A stored hash with another id cannot be compared with an observed one.
+	HashID string
+
+	// Now is the present time.
+	Now time.Time
+}
+
+// Visibility says whether an object can be seen.
+type Visibility string
+
+const (
+	// Visible means that the object's state is known; it may be that it does not exist.
+	Visible Visibility = "Visible"
+	// Forbidden means that the operator may not read the object.
+	Forbidden Visibility = "Forbidden"
+	// KindNotServed means that discovery has answered and serves this kind in no version.
+	// It counts as absence of the object (rule 2).
+	KindNotServed Visibility = "KindNotServed"
+	// VersionNotServed means that discovery serves the kind, but not in the version referenced, or could
+	// not be asked: the object cannot be seen. It is shown as KindNotServed and is never a change.
+	VersionNotServed Visibility = "VersionNotServed"
+	// NotSynced means that no consistent view has been had yet, or that it was lost.
+	NotSynced Visibility = "NotSynced"
+)
+
+// Observation is what is known of one referenced object.
+type Observation struct {
+	// Reference identifies the object.
+	Reference ObjectReference
+	// Visibility says whether Exists and Hashes are known.
+	Visibility Visibility
+	// Since is when Visibility last changed; used to wait before NotSynced is shown.
+	Since time.Time
+	// Exists says whether the object exists. Known only when Visible.
+	Exists bool
+	// Fields are the paths that count, each once.
+	Fields []string
+	// Hashes are the published hashes of Fields, in the same order: Absent where the field or the object
+	// does not exist. Empty unless Visible (or KindNotServed, where every one is Absent).
+	Hashes []string
+}
+
+// ObjectReference identifies one object.
+type ObjectReference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+}
+
+const (
+	// Absent is the hash of what does not exist.
+	Absent = "absent"
+	// Unknown is the baseline of a field whose last triggered state is not known; it equals no hash, so
+	// that the field is pending.
+	Unknown = "unknown"
+)
+
+// Job is what the decision needs to know of a Job.
+type Job struct {
+	Name              string
+	UID               types.UID
+	CreationTimestamp time.Time
+	// Deleting is true once the Job's deletion has begun; its Pods may still run.
+	Deleting bool
+	// Number is the trigger number in the Job's annotation; 0 where there is none, where it cannot be
+	// read, or where the Job's name is not the one that UID and number give (see JobName).
+	Number int64
+	// Outcome is Active until the Job has the condition Complete or Failed.
+	Outcome v1alpha.JobStatus
+	// Hashes are the hashes that the Job's trigger stood for; nil where they could not be read.
+	Hashes []TriggeredHash
+}
+
+// TriggeredHash is the hash of one field that a trigger stood for.
+type TriggeredHash struct {
+	Reference ObjectReference
+	Field     string
+	Hash      string
+}
+
+// Reason is why a trigger happened.
+type Reason string
+
+// ReasonChange is the reason of a trigger by a change of the watched state.
+const ReasonChange Reason = "Change"
+
+// Creation is a Job to create.
+type Creation struct {
+	// Name is JobName of the ChangeTriggeredJob and Number.
+	Name   string
+	Number int64
+	Reason Reason
+	// Changed names the references and fields that were pending.
+	Changed []Change
+	// Hashes are the hashes of every field of the spec that this trigger stands for. The Job carries
+	// them, so that a process that crashed before it wrote status finds them again (rule 0).
+	Hashes []TriggeredHash
+}
+
+// Change names what changed in one object; never values.
+type Change struct {
+	ObjectReference `json:",inline"`
+	Fields          []string `json:"fields"`
+}
+
+// Refusal is a failed attempt to create a Job. The caller remembers it until an attempt succeeds or the
+// spec's generation changes; it does not outlive the process, so that a new one tries at once.
+type Refusal struct {
+	// Reason is the condition reason to show: ReasonInvalidSpec (the API server refused the Job as
+	// invalid), ReasonJobNotCreated (quota, policy, …) or ReasonNameTaken (a Job of that name exists that
+	// is not ours).
+	Reason string
+	// Message says what the API server said.
+	Message string
+	// RetryAt is when the next attempt is due.
+	RetryAt time.Time
+}
+
+// Event is a Kubernetes event to emit once the writes it speaks of have succeeded.
+type Event struct {
+	// Type is corev1.EventTypeNormal or corev1.EventTypeWarning.
+	Type string
+	// Reason is one CamelCase word per kind of happening.
+	Reason string
+	// Message is for people; it names references and fields, never values.
+	Message string
+}
+
+// Normal returns an event of type Normal.
+func Normal(reason, message string) Event {
+	return Event{Type: corev1.EventTypeNormal, Reason: reason, Message: message}
+}
+
+// Warning returns an event of type Warning.
+func Warning(reason, message string) Event {
+	return Event{Type: corev1.EventTypeWarning, Reason: reason, Message: message}
+}
+
+// Decision is what is to be done. The caller acts in this order: Create, then Status, then Delete, then
+// Events; a step that fails ends the reconcile.
+//
+//   - With Create set, Status is what is to be written once the create succeeded.
+//   - With Adopted set, Status takes over a Job that exists already; nothing else is to be done.
+type Decision struct {
+	// Create is the Job to create, or nil.
+	Create *Creation
+	// Delete are the Jobs to delete, with a precondition on their UID. They are ended ones (history), or
+	// the running one that is to be replaced.
+	Delete []Job
+	// Status is the status to write, or nil where what is stored is right.
+	Status *v1alpha.ChangeTriggeredJobStatus
+	// Adopted is the number of the Job that rule 0 took over, or 0.
+	Adopted int64
+	// ReadLastJob is true when the decision needs a live read of the Job named by status.lastJobName.
+	// The caller reads it, adds it to Jobs or sets LastJobMissing, and decides again.
+	ReadLastJob bool
+	// RequeueAfter is when to decide again without any news; 0 where only news matters.
+	RequeueAfter time.Duration
+	// Events are to be emitted after the writes.
+	Events []Event
+	// Skip says why what is pending does not trigger now (in cooldown, waiting for all, …), for the log;
+	// empty where nothing is pending or a Job is created.
+	Skip string
+}
+
+// JobName is the name of the Job of a trigger: the ChangeTriggeredJob's name, a hyphen, and ten characters
+// made from its UID and the number. The name is the lock that keeps a trigger number from running twice.
+func JobName(name string, uid types.UID, number int64) string { panic("to be written") }
+
+// Decide says what is to be done.
+func Decide(in Input) Decision { panic("to be written") }
