@@ -117,8 +117,12 @@ type Job struct {
 	Number int64
 	// Outcome is Active until the Job has the condition Complete or Failed.
 	Outcome v1alpha.JobStatus
-	// Hashes are the hashes that the Job's trigger stood for; nil where they could not be read.
+	// Hashes are the hashes that the Job's trigger stood for, as far as their fields are still in the
+	// spec; nil where they could not be read.
 	Hashes []TriggeredHash
+	// Changed names what the Job's trigger was for, as far as it is still in the spec; nil where it could
+	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished.
+	Changed []Change
 }
 
 // TriggeredHash is the hash of one field that a trigger stood for.
