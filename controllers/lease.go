@@ -1,0 +1,48 @@
+package controllers
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// Lease is a leader election lock that remembers when it was last held for certain.
+//
+// A process that is stopped (a paused virtual machine, SIGSTOP) past its lease and wakes up believes for a
+// moment that it still leads, with caches as old as its sleep, while another leader acts. Fresh tells: a
+// leader whose lease is not fresh reads live before it creates anything.
+type Lease struct {
+	resourcelock.Interface
+	// Duration is how long the lease lasts without being renewed.
+	Duration time.Duration
+
+	renewed atomic.Pointer[time.Time]
+}
+
+// Create implements resourcelock.Interface.
+func (l *Lease) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.renew(func() error { return l.Interface.Create(ctx, record) })
+}
+
+// Update implements resourcelock.Interface.
+func (l *Lease) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.renew(func() error { return l.Interface.Update(ctx, record) })
+}
+
+func (l *Lease) renew(write func() error) error {
+	asked := time.Now()
+	if err := write(); err != nil {
+		return err
+	}
+	l.renewed.Store(&asked)
+	return nil
+}
+
+// Fresh says whether the lease was renewed less than its duration ago. The time of the request counts, not
+// that of its answer, and it is monotonic: a clock that is set does not matter.
+func (l *Lease) Fresh() bool {
+	renewed := l.renewed.Load()
+	return renewed != nil && time.Since(*renewed) < l.Duration
+}

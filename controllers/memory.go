@@ -1,0 +1,106 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+)
+
+// memory holds what a process remembers of each ChangeTriggeredJob between two reconciles. All of it may
+// be lost at any time: it saves work and keeps promises about caches that lag, but no decision is kept
+// here.
+type memory struct {
+	mu      sync.Mutex
+	records map[types.NamespacedName]*record
+}
+
+// record is what is remembered of one ChangeTriggeredJob. It is used by one worker at a time: the queue
+// never hands the same name to two.
+type record struct {
+	uid types.UID
+
+	// written is the resourceVersion of our last write until the cache has caught up with it, and
+	// writtenAt its time.
+	written   string
+	writtenAt time.Time
+
+	// readLive asks for a live read before the next decision: a write conflicted, or its answer was lost.
+	readLive bool
+
+	// confirmed is true once this process has created a Job after a live read of the ChangeTriggeredJob.
+	confirmed bool
+
+	// refusal is the last failed attempt to create a Job for refusedGeneration, after refusals attempts.
+	refusal           *trigger.Refusal
+	refusedGeneration int64
+	refusals          int
+
+	// statusWritten is when status was last written.
+	statusWritten time.Time
+
+	// skip is the reason for waiting that was logged last.
+	skip string
+
+	// spec is what checkSpec made of the spec of its generation.
+	spec *checkedSpec
+}
+
+func newMemory() *memory { return &memory{records: map[types.NamespacedName]*record{}} }
+
+// of returns the record of ctj; a new one where this is not the object that was remembered under the name.
+func (m *memory) of(ctj *v1alpha.ChangeTriggeredJob) *record {
+	name := types.NamespacedName{Namespace: ctj.Namespace, Name: ctj.Name}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.records[name]; r != nil && r.uid == ctj.UID {
+		return r
+	}
+	r := &record{uid: ctj.UID}
+	m.records[name] = r
+	return r
+}
+
+// forget drops what is remembered under the name.
+func (m *memory) forget(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.records, name)
+}
+
+// Waits between two attempts to create a Job that was refused: doubling from the first to the second.
+const (
+	minRefusalBackoff = time.Second
+	maxRefusalBackoff = 10 * time.Minute
+)
+
+// refused remembers that the API server would not create the Job.
+func (r *record) refused(generation int64, reason, message string, now time.Time) *trigger.Refusal {
+	if r.refusal == nil || r.refusedGeneration != generation {
+		r.refusals = 0
+	}
+	wait := maxRefusalBackoff
+	if r.refusals < 10 {
+		wait = min(minRefusalBackoff<<r.refusals, maxRefusalBackoff)
+	}
+	r.refusals++
+	r.refusedGeneration = generation
+	r.refusal = &trigger.Refusal{Reason: reason, Message: message, RetryAt: now.Add(wait)}
+	return r.refusal
+}
+
+// refusalFor returns the refusal that holds for a generation of the spec: an edit is tried at once.
+func (r *record) refusalFor(generation int64) *trigger.Refusal {
+	if r.refusedGeneration != generation {
+		return nil
+	}
+	return r.refusal
+}
+
+// wrote remembers our own write of status.
+func (r *record) wrote(resourceVersion string, now time.Time) {
+	r.written, r.writtenAt, r.statusWritten = resourceVersion, now, now
+}
