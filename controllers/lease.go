@@ -23,26 +23,34 @@ type Lease struct {
 
 // Create implements resourcelock.Interface.
 func (l *Lease) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	return l.renew(func() error { return l.Interface.Create(ctx, record) })
+	return l.renew(record, func() error { return l.Interface.Create(ctx, record) })
 }
 
 // Update implements resourcelock.Interface.
 func (l *Lease) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	return l.renew(func() error { return l.Interface.Update(ctx, record) })
+	return l.renew(record, func() error { return l.Interface.Update(ctx, record) })
 }
 
-func (l *Lease) renew(write func() error) error {
+func (l *Lease) renew(record resourcelock.LeaderElectionRecord, write func() error) error {
 	asked := time.Now()
 	if err := write(); err != nil {
 		return err
 	}
-	l.renewed.Store(&asked)
+	if record.HolderIdentity == l.Identity() { // else it was given back
+		l.renewed.Store(&asked)
+	}
 	return nil
 }
 
-// Fresh says whether the lease was renewed less than its duration ago. The time of the request counts, not
-// that of its answer, and it is monotonic: a clock that is set does not matter.
+// Fresh says whether the lease was renewed less than its duration ago, by the monotonic clock and by the
+// wall clock both: the first stands still in a paused virtual machine, the second can be set. The time of
+// the request counts, not that of its answer.
 func (l *Lease) Fresh() bool {
 	renewed := l.renewed.Load()
-	return renewed != nil && time.Since(*renewed) < l.Duration
+	if renewed == nil {
+		return false
+	}
+	now := time.Now()
+	byWall := now.Round(0).Sub(renewed.Round(0))
+	return now.Sub(*renewed) < l.Duration && byWall < l.Duration
 }

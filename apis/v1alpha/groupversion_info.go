@@ -10,6 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
+// Kind is the kind of ChangeTriggeredJob.
+const Kind = "ChangeTriggeredJob"
+
 var (
 	// GroupVersion is the group and version of every type in this package.
 	GroupVersion = schema.GroupVersion{Group: "triggers.changejob.dev", Version: "v1alpha"}

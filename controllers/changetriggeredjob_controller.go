@@ -1,0 +1,230 @@
+// Package controllers reconciles ChangeTriggeredJobs: it reads what there is, asks pkg/trigger what is to
+// be done, and does it.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/keyedhash"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+	"github.com/nusnewob/kube-changejob/pkg/watch"
+)
+
+// +kubebuilder:rbac:groups=*,resources=*,verbs=get;list;watch
+// +kubebuilder:rbac:groups=triggers.changejob.dev,resources=changetriggeredjobs/status,verbs=patch
+// +kubebuilder:rbac:groups=triggers.changejob.dev,resources=changetriggeredjobs/finalizers,verbs=update
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+const (
+	// cacheGrace is how long a cache may lag behind our own last write before it is no longer waited for.
+	cacheGrace = 5 * time.Second
+	// immediateAttempts is how often one reconcile decides anew, on a live read, before it backs off.
+	immediateAttempts = 5
+)
+
+// Watches is the part of the watch engine that the reconciler uses.
+type Watches interface {
+	Set(owner types.NamespacedName, references []watch.Reference)
+	Remove(owner types.NamespacedName)
+	Observe(owner types.NamespacedName) ([]watch.Observation, bool)
+	Scope(reference watch.Reference) (namespaced, known bool)
+}
+
+// Reconciler reconciles ChangeTriggeredJobs. Every field but Leading is required.
+type Reconciler struct {
+	// Client writes, and reads from the caches.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Watches observes the referenced objects.
+	Watches Watches
+	// Key makes the hashes in status.
+	Key *keyedhash.Key
+	// Recorder takes the events.
+	Recorder events.EventRecorder
+	// Clock is the time.
+	Clock clock.PassiveClock
+	// Leading says whether this process certainly leads; while it does not, what is decided on is read
+	// live. Nil stands for always.
+	Leading func() bool
+
+	memory *memory
+}
+
+// errDecideAnew asks for a live read and another decision at once: what was decided on turned out to be
+// old, or a write's answer was lost, so that nobody knows whether it is old.
+var errDecideAnew = errors.New("to be decided anew")
+
+// Reconcile brings one ChangeTriggeredJob up to date.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var stale error
+	for range immediateAttempts {
+		ctj, wait, err := r.read(ctx, req.NamespacedName)
+		switch {
+		case apierrors.IsNotFound(err):
+			r.forget(req.NamespacedName)
+			return ctrl.Result{}, nil
+		case err != nil:
+			return ctrl.Result{}, fmt.Errorf("read the ChangeTriggeredJob: %w", err)
+		case wait > 0:
+			return ctrl.Result{RequeueAfter: wait}, nil
+		case !ctj.DeletionTimestamp.IsZero():
+			r.forget(req.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		result, err := r.reconcile(ctx, ctj)
+		if !errors.Is(err, errDecideAnew) {
+			return result, err
+		}
+		stale = err
+	}
+	return ctrl.Result{}, fmt.Errorf("%d times in a row: %w", immediateAttempts, stale)
+}
+
+// read returns the ChangeTriggeredJob as far as it can be decided on. The cache is believed unless it is
+// older than our own last write: then it is waited for (for wait; the cache's own event comes sooner), and
+// after cacheGrace no longer.
+func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (ctj *v1alpha.ChangeTriggeredJob, wait time.Duration, err error) {
+	ctj = &v1alpha.ChangeTriggeredJob{}
+	if err := r.Client.Get(ctx, name, ctj); err != nil {
+		return nil, 0, err
+	}
+	record := r.memory.of(ctj)
+	if !record.readLive {
+		if !olderThan(ctj.ResourceVersion, record.written) {
+			record.written = ""
+			return ctj, 0, nil
+		}
+		if age := r.Clock.Since(record.writtenAt); age < cacheGrace {
+			return nil, cacheGrace - age, nil
+		}
+	}
+	return r.readLive(ctx, name)
+}
+
+// readLive reads from the API server, and believes it: what was remembered of our last write is forgotten.
+func (r *Reconciler) readLive(ctx context.Context, name types.NamespacedName) (*v1alpha.ChangeTriggeredJob, time.Duration, error) {
+	ctj := &v1alpha.ChangeTriggeredJob{}
+	if err := r.Live.Get(ctx, name, ctj); err != nil {
+		return nil, 0, err
+	}
+	record := r.memory.of(ctj)
+	record.readLive, record.written = false, ""
+	return ctj, 0, nil
+}
+
+// olderThan says whether a copy is older than our own write. Versions that cannot be compared are not.
+func olderThan(copied, written string) bool {
+	if written == "" {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(copied, written)
+	return err == nil && order < 0
+}
+
+func (r *Reconciler) forget(name types.NamespacedName) {
+	r.Watches.Remove(name)
+	r.memory.forget(name)
+}
+
+// reconcile is one round: observe, decide, act.
+func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) (ctrl.Result, error) {
+	record := r.memory.of(ctj)
+	input, err := r.observe(ctx, ctj, record)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	decision, err := r.decide(ctx, ctj, record, &input)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if decision.Create != nil {
+		if err := r.confirm(ctx, ctj, record); err != nil {
+			return ctrl.Result{}, err
+		}
+		if decision, err = r.create(ctx, ctj, record, &input, decision); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	if err := r.writeStatus(ctx, ctj, record, decision.Status); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.deleteJobs(ctx, ctj, decision.Delete); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.report(ctx, ctj, record, decision)
+	return ctrl.Result{RequeueAfter: decision.RequeueAfter}, nil
+}
+
+// decide asks pkg/trigger, and reads the last Job live where that is asked for: the cache may not have it
+// yet, or no longer by its label.
+func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, input *trigger.Input) (trigger.Decision, error) {
+	decision := trigger.Decide(*input)
+	if !decision.ReadLastJob {
+		return decision, nil
+	}
+	last := &batchv1.Job{}
+	name := types.NamespacedName{Namespace: ctj.Namespace, Name: ctj.Status.LastJobName}
+	switch err := r.Live.Get(ctx, name, last); {
+	case apierrors.IsNotFound(err):
+		input.LastJobMissing = true
+	case err != nil:
+		return trigger.Decision{}, fmt.Errorf("read Job %s: %w", name.Name, err)
+	case job.Owned(last, ctj.UID):
+		input.Jobs = append(input.Jobs, job.Observe(last, ctj, record.spec.merged))
+	default:
+		input.LastJobMissing = true
+	}
+	return trigger.Decide(*input), nil
+}
+
+// confirm reads the ChangeTriggeredJob live before this process' first create for it, and whenever another
+// process may lead: our cache can have been filled by an API server that lags behind, so that a trigger
+// another process has made and settled would be made again under a number that is free by now, its Job
+// having been deleted since.
+func (r *Reconciler) confirm(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record) error {
+	if record.confirmed && (r.Leading == nil || r.Leading()) {
+		return nil
+	}
+	live := &v1alpha.ChangeTriggeredJob{}
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(ctj), live)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read the ChangeTriggeredJob before its first Job: %w", err)
+	}
+	if err != nil || live.UID != ctj.UID || live.ResourceVersion != ctj.ResourceVersion {
+		record.readLive = true
+		return errDecideAnew
+	}
+	record.confirmed = true
+	return nil
+}
+
+// report emits the events of what has been written, and logs a wait once.
+func (r *Reconciler) report(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, decision trigger.Decision) {
+	for _, event := range decision.Events {
+		r.Recorder.Eventf(ctj, nil, event.Type, event.Reason, eventAction, "%s", event.Message)
+	}
+	if decision.Skip != record.skip && decision.Skip != "" {
+		log.FromContext(ctx).Info("Pending, not triggered", "why", decision.Skip)
+	}
+	record.skip = decision.Skip
+}
+
+// eventAction is what this controller was doing when an event happened.
+const eventAction = "Reconcile"

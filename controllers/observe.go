@@ -1,0 +1,103 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+	"github.com/nusnewob/kube-changejob/pkg/watch"
+)
+
+// jobOwnerIndex is the cache index that leads from a ChangeTriggeredJob's UID to its Jobs.
+const jobOwnerIndex = "changejob.dev/owner-uid"
+
+// observe gathers what the decision is made from: the spec, what the watches have seen, and the Jobs.
+func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record) (trigger.Input, error) {
+	if record.spec == nil || record.spec.generation != ctj.Generation {
+		record.spec = checkSpec(ctj)
+	}
+	problems := append(field.ErrorList(nil), record.spec.problems...)
+	problems = append(problems, r.scopeProblems(ctj, record.spec)...)
+
+	input := trigger.Input{
+		Name:       ctj.Name,
+		UID:        ctj.UID,
+		Generation: ctj.Generation,
+		Deleting:   !ctj.DeletionTimestamp.IsZero(),
+		Spec:       &ctj.Spec,
+		Status:     &ctj.Status,
+		Refusal:    record.refusalFor(ctj.Generation),
+		HashID:     r.Key.ID(),
+		Now:        r.Clock.Now(),
+
+		LastStatusWrite: record.statusWritten,
+	}
+	owner := client.ObjectKeyFromObject(ctj)
+	if len(problems) > 0 {
+		input.Invalid = problems.ToAggregate().Error()
+		r.Watches.Remove(owner)
+	} else {
+		r.Watches.Set(owner, record.spec.watched)
+		input.Observations = r.observations(ctj.UID, owner, record.spec.merged)
+	}
+
+	jobs, err := r.jobs(ctx, ctj, record.spec.merged)
+	if err != nil {
+		return trigger.Input{}, err
+	}
+	input.Jobs = jobs
+	return input, nil
+}
+
+// observations turns what the watches have seen into what may be published: digests become keyed hashes.
+func (r *Reconciler) observations(uid types.UID, owner types.NamespacedName, merged []trigger.MergedReference) []trigger.Observation {
+	seen, ok := r.Watches.Observe(owner)
+	if !ok || len(seen) != len(merged) {
+		seen = make([]watch.Observation, len(merged)) // not synced
+	}
+	observations := make([]trigger.Observation, 0, len(merged))
+	for i, reference := range merged {
+		observation := trigger.Observation{
+			Reference:  reference.Reference,
+			Fields:     reference.Fields,
+			Visibility: visibility[seen[i].State],
+			Since:      seen[i].Since,
+			Exists:     seen[i].Exists,
+		}
+		for j, digest := range seen[i].Digests {
+			observation.Hashes = append(observation.Hashes, r.Key.Publish(uid, reference.Reference, reference.Fields[j], digest))
+		}
+		observations = append(observations, observation)
+	}
+	return observations
+}
+
+var visibility = map[watch.State]trigger.Visibility{
+	watch.NotSynced:        trigger.NotSynced,
+	watch.Synced:           trigger.Visible,
+	watch.Forbidden:        trigger.Forbidden,
+	watch.KindNotServed:    trigger.KindNotServed,
+	watch.VersionNotServed: trigger.VersionNotServed,
+}
+
+// jobs returns the Jobs of ctj as far as the cache has them.
+func (r *Reconciler) jobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, merged []trigger.MergedReference) ([]trigger.Job, error) {
+	var owned batchv1.JobList
+	err := r.Client.List(ctx, &owned, client.InNamespace(ctj.Namespace),
+		client.MatchingFields{jobOwnerIndex: string(ctj.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list the Jobs: %w", err)
+	}
+	jobs := make([]trigger.Job, 0, len(owned.Items))
+	for i := range owned.Items {
+		jobs = append(jobs, job.Observe(&owned.Items[i], ctj, merged))
+	}
+	return jobs, nil
+}

@@ -1,0 +1,69 @@
+package controllers
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+	"github.com/nusnewob/kube-changejob/pkg/validate"
+	"github.com/nusnewob/kube-changejob/pkg/watch"
+)
+
+// checkedSpec is what one generation of a spec comes to. It is made once a generation.
+type checkedSpec struct {
+	generation int64
+	// problems are those that only an edit can mend.
+	problems field.ErrorList
+	// merged names each object once.
+	merged []trigger.MergedReference
+	// watched is the same for the watch engine; empty where there are problems.
+	watched []watch.Reference
+}
+
+// checkSpec validates a spec and compiles its field paths.
+func checkSpec(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
+	checked := &checkedSpec{
+		generation: ctj.Generation,
+		problems:   validate.Spec(ctj),
+		merged:     trigger.MergeReferences(ctj.Spec.Resources),
+	}
+	if len(checked.problems) > 0 {
+		return checked
+	}
+	watched := make([]watch.Reference, 0, len(checked.merged))
+	for _, reference := range checked.merged {
+		compiled, err := compile(reference)
+		if err != nil {
+			checked.problems = append(checked.problems, field.Invalid(field.NewPath("spec", "resources"), reference.Reference.Name, err.Error()))
+			return checked
+		}
+		watched = append(watched, compiled)
+	}
+	checked.watched = watched
+	return checked
+}
+
+func compile(reference trigger.MergedReference) (watch.Reference, error) {
+	groupVersion, err := schema.ParseGroupVersion(reference.Reference.APIVersion)
+	if err != nil {
+		return watch.Reference{}, fmt.Errorf("apiVersion: %w", err)
+	}
+	paths := make([]*fieldpath.Path, 0, len(reference.Fields))
+	for _, expr := range reference.Fields {
+		path, err := fieldpath.Compile(expr)
+		if err != nil {
+			return watch.Reference{}, fmt.Errorf("field %q: %w", expr, err)
+		}
+		paths = append(paths, path)
+	}
+	return watch.Reference{
+		GroupVersionKind: groupVersion.WithKind(reference.Reference.Kind),
+		Namespace:        reference.Reference.Namespace,
+		Name:             reference.Reference.Name,
+		Paths:            paths,
+	}, nil
+}

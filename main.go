@@ -1,0 +1,389 @@
+// Command manager runs the kube-changejob operator: it runs a Job when watched objects have changed.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/controllers"
+	"github.com/nusnewob/kube-changejob/pkg/admission"
+	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/keyedhash"
+	"github.com/nusnewob/kube-changejob/pkg/watch"
+)
+
+// Names that the manifests in config/ share with this program.
+const (
+	leaseName          = "kube-changejob-leader"
+	webhookSecretName  = "kube-changejob-webhook-cert"
+	webhookServiceName = "kube-changejob-webhook-service"
+	webhookConfigName  = "kube-changejob-validating-webhook-configuration"
+)
+
+// The serving certificate that --webhook-cert=self makes is replaced well before it ends. Its CA is put
+// into the webhook configuration at once when it is replaced, while other replicas may still serve under
+// the old one; so it lives for ten years.
+const (
+	caDuration          = 10 * 365 * 24 * time.Hour
+	servingCertDuration = 90 * 24 * time.Hour
+	renewBefore         = 30 * 24 * time.Hour
+)
+
+// Leader election: a leader that cannot renew gives up after renewDeadline, another takes over after
+// leaseDuration. They are controller-runtime's defaults.
+const (
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+)
+
+// Values of --webhook-cert.
+const (
+	certSelf  = "self"
+	certFiles = "files"
+)
+
+// options are the flags.
+type options struct {
+	namespace      string
+	watchNamespace string
+	pollInterval   time.Duration
+	metricsAddress string
+	metricsSecure  bool
+	probeAddress   string
+	leaderElect    bool
+	concurrency    int
+	webhooks       bool
+	webhookCert    string
+	webhookCertDir string
+	webhookPort    int
+	zap            zap.Options
+}
+
+func main() {
+	if err := run(ctrl.SetupSignalHandler(), os.Args[1:], os.Getenv); err != nil {
+		fmt.Fprintln(os.Stderr, "kube-changejob:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program, apart from the process it runs in.
+func run(ctx context.Context, args []string, env func(string) string) error {
+	o, err := parse(args, env)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	// Requests are not throttled here: the API server's priority and fairness does that, and knows more.
+	config.QPS = -1
+
+	key, err := loadKey(ctx, config, o.namespace)
+	if err != nil {
+		return err
+	}
+	lease, err := newLease(config, o.namespace)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(config, o, lease)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(key); err != nil {
+		return err
+	}
+	if err := addController(mgr, o, key.Key(), lease); err != nil {
+		return err
+	}
+	if o.webhooks {
+		if err := addWebhook(mgr, o); err != nil {
+			return err
+		}
+	}
+	if err := addProbes(mgr, o.webhooks); err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+// parse reads the flags; where an environment variable exists for one, it is the default.
+func parse(args []string, env func(string) string) (*options, error) {
+	o := &options{zap: zap.Options{}}
+	fs := flag.NewFlagSet("manager", flag.ContinueOnError)
+	// The usual --kubeconfig is registered by controller-runtime with the process' own flags.
+	if f := flag.CommandLine.Lookup("kubeconfig"); f != nil {
+		fs.Var(f.Value, f.Name, f.Usage)
+	}
+	fs.StringVar(&o.namespace, "namespace", env("POD_NAMESPACE"), "Namespace of the operator's own Secrets and Lease (POD_NAMESPACE).")
+	fs.StringVar(&o.watchNamespace, "watch-namespaces", env("WATCH_NAMESPACE"),
+		"Namespaces, separated by commas, whose ChangeTriggeredJobs are reconciled; all where empty (WATCH_NAMESPACE). What these reference is watched wherever RBAC lets the operator read.")
+	fs.DurationVar(&o.pollInterval, "poll-interval", time.Minute,
+		"How often what cannot be watched is asked for: kinds without watch, and kinds and rights that are missing (POLL_INTERVAL).")
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address of the metrics endpoint, for example :8443; 0 turns it off.")
+	fs.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics by HTTPS, to those alone whom RBAC allows to get /metrics.")
+	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of the /healthz and /readyz endpoints; 0 turns them off.")
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Let one of several replicas act; required where more than one may run.")
+	fs.IntVar(&o.concurrency, "max-concurrent-reconciles", 16, "How many ChangeTriggeredJobs are reconciled at a time.")
+	fs.StringVar(&o.webhookCert, "webhook-cert", certSelf,
+		"Where the webhook's serving certificate comes from: self (made and rotated here) or files (mounted, for example by cert-manager or OLM).")
+	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Folder of the webhook's tls.crt and tls.key.")
+	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "Port of the webhook.")
+	o.zap.BindFlags(fs)
+	for alias, name := range map[string]string{"log-level": "zap-log-level", "log-format": "zap-encoder", "log-timestamp": "zap-time-encoding"} {
+		fs.Var(fs.Lookup(name).Value, alias, "The same as --"+name+".")
+	}
+	if interval := env("POLL_INTERVAL"); interval != "" {
+		if err := fs.Set("poll-interval", interval); err != nil {
+			return nil, fmt.Errorf("POLL_INTERVAL: %w", err)
+		}
+	}
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	o.webhooks = env("ENABLE_WEBHOOKS") != "false"
+	return o, o.check(fs.Args())
+}
+
+// check says which flag is wrong.
+func (o *options) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected arguments: %s", strings.Join(rest, " "))
+	case o.namespace == "":
+		return errors.New("--namespace (POD_NAMESPACE) is required: the operator keeps the key of its hashes in a Secret there")
+	case o.pollInterval <= 0:
+		return errors.New("--poll-interval (POLL_INTERVAL) must be positive")
+	case o.concurrency <= 0:
+		return errors.New("--max-concurrent-reconciles must be positive")
+	case o.webhookCert != certSelf && o.webhookCert != certFiles:
+		return fmt.Errorf("--webhook-cert must be %s or %s", certSelf, certFiles)
+	}
+	return nil
+}
+
+// loadKey reads the key of the hashes, or makes it at the first start.
+func loadKey(ctx context.Context, config *rest.Config, namespace string) (*keyedhash.Store, error) {
+	store, err := keyedhash.NewStore(config, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Load(ctx); err != nil {
+		return nil, fmt.Errorf("load the key of the hashes: %w", err)
+	}
+	return store, nil
+}
+
+// newLease returns the lock of the leader election.
+func newLease(config *rest.Config, namespace string) (*controllers.Lease, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("host name: %w", err)
+	}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, namespace, leaseName,
+		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())}, config, renewDeadline)
+	if err != nil {
+		return nil, fmt.Errorf("leader election: %w", err)
+	}
+	return &controllers.Lease{Interface: lock, Duration: leaseDuration}, nil
+}
+
+func newManager(config *rest.Config, o *options, lease *controllers.Lease) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	caches, err := cacheOptions(o.watchNamespace)
+	if err != nil {
+		return nil, err
+	}
+	lifetimes := [...]time.Duration{leaseDuration, renewDeadline, retryPeriod}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Cache:  caches,
+		Metrics: metricsserver.Options{
+			BindAddress:    o.metricsAddress,
+			SecureServing:  o.metricsSecure,
+			FilterProvider: metricsFilter(o.metricsSecure),
+			TLSOpts:        []func(*tls.Config){modernTLS},
+		},
+		WebhookServer: webhook.NewServer(webhook.Options{
+			Port:    o.webhookPort,
+			CertDir: o.webhookCertDir,
+			TLSOpts: []func(*tls.Config){modernTLS},
+		}),
+		HealthProbeBindAddress: o.probeAddress,
+
+		LeaderElection:                      o.leaderElect,
+		LeaderElectionResourceLockInterface: lease,
+		LeaseDuration:                       &lifetimes[0],
+		RenewDeadline:                       &lifetimes[1],
+		RetryPeriod:                         &lifetimes[2],
+		// The process ends as soon as the manager has: the next leader need not wait for the lease to end.
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	return mgr, nil
+}
+
+// cacheOptions says what is cached: ChangeTriggeredJobs, and of Jobs what a decision needs. Nothing that
+// is referenced: that is pkg/watch's.
+func cacheOptions(namespaces string) (cache.Options, error) {
+	owned, err := labels.NewRequirement(job.OwnerLabel, selection.Exists, nil)
+	if err != nil {
+		return cache.Options{}, err
+	}
+	options := cache.Options{
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&batchv1.Job{}: {Label: labels.NewSelector().Add(*owned), Transform: job.Strip},
+		},
+	}
+	for namespace := range strings.SplitSeq(namespaces, ",") {
+		if namespace = strings.TrimSpace(namespace); namespace == "" {
+			continue
+		}
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options, nil
+}
+
+// metricsFilter lets through whom RBAC allows; without TLS, a token would travel in the clear.
+func metricsFilter(secure bool) func(*rest.Config, *http.Client) (metricsserver.Filter, error) {
+	if !secure {
+		return nil
+	}
+	return filters.WithAuthenticationAndAuthorization
+}
+
+// modernTLS asks for TLS 1.2 or later, and for HTTP/1.1: HTTP/2 has had denials of service by stream
+// cancellation and resets, and nothing here gains by it.
+func modernTLS(config *tls.Config) {
+	config.MinVersion = tls.VersionTLS12
+	config.NextProtos = []string{"http/1.1"}
+}
+
+// addController adds the watch engine and the reconciler.
+func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *controllers.Lease) error {
+	wakeups := &controllers.Wakeups{}
+	engine, err := watch.New(watch.Options{
+		Config:       mgr.GetConfig(),
+		PollInterval: o.pollInterval,
+		OnChange:     wakeups.Enqueue,
+		Log:          mgr.GetLogger().WithName("watch"),
+	})
+	if err != nil {
+		return fmt.Errorf("set up the watches: %w", err)
+	}
+	if err := mgr.Add(engine); err != nil {
+		return err
+	}
+	reconciler := &controllers.Reconciler{
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Watches:  engine,
+		Key:      key,
+		Recorder: mgr.GetEventRecorder("kube-changejob"),
+		Clock:    clock.RealClock{},
+	}
+	if o.leaderElect {
+		reconciler.Leading = lease.Fresh
+	}
+	return reconciler.SetupWithManager(mgr, wakeups, controller.Options{MaxConcurrentReconciles: o.concurrency})
+}
+
+// addWebhook adds the validating webhook, and with --webhook-cert=self the rotation of its certificate.
+func addWebhook(mgr manager.Manager, o *options) error {
+	if err := admission.Register(mgr); err != nil {
+		return fmt.Errorf("set up the webhook: %w", err)
+	}
+	if o.webhookCert == certFiles {
+		return nil
+	}
+	err := rotator.AddRotator(mgr, &rotator.CertRotator{
+		SecretKey:          types.NamespacedName{Namespace: o.namespace, Name: webhookSecretName},
+		CertDir:            o.webhookCertDir,
+		CAName:             "kube-changejob-ca",
+		CAOrganization:     "kube-changejob",
+		DNSName:            fmt.Sprintf("%s.%s.svc", webhookServiceName, o.namespace),
+		IsReady:            make(chan struct{}),
+		Webhooks:           []rotator.WebhookInfo{{Name: webhookConfigName, Type: rotator.Validating}},
+		FieldOwner:         "kube-changejob",
+		CaCertDuration:     caDuration,
+		ServerCertDuration: servingCertDuration,
+		LookaheadInterval:  renewBefore,
+	})
+	if err != nil {
+		return fmt.Errorf("set up the webhook's certificate: %w", err)
+	}
+	return nil
+}
+
+// addProbes adds liveness, and readiness that waits for the caches and the webhook.
+func addProbes(mgr manager.Manager, webhooks bool) error {
+	checks := map[string]healthz.Checker{"caches": func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet")
+		}
+		return nil
+	}}
+	if webhooks {
+		checks["webhook"] = mgr.GetWebhookServer().StartedChecker()
+	}
+	for name, check := range checks {
+		if err := mgr.AddReadyzCheck(name, check); err != nil {
+			return err
+		}
+	}
+	return mgr.AddHealthzCheck("ping", healthz.Ping)
+}
+
