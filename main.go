@@ -134,12 +134,13 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	if err := addController(mgr, o, key.Key(), lease); err != nil {
 		return err
 	}
+	var webhookReady healthz.Checker
 	if o.webhooks {
-		if err := addWebhook(mgr, o); err != nil {
+		if webhookReady, err = addWebhook(mgr, o); err != nil {
 			return err
 		}
 	}
-	if err := addProbes(mgr, o.webhooks); err != nil {
+	if err := addProbes(mgr, webhookReady); err != nil {
 		return err
 	}
 	if err := mgr.Start(ctx); err != nil {
@@ -339,21 +340,24 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 	return reconciler.SetupWithManager(mgr, wakeups, controller.Options{MaxConcurrentReconciles: o.concurrency})
 }
 
-// addWebhook adds the validating webhook, and with --webhook-cert=self the rotation of its certificate.
-func addWebhook(mgr manager.Manager, o *options) error {
-	if err := admission.Register(mgr); err != nil {
-		return fmt.Errorf("set up the webhook: %w", err)
-	}
+// addWebhook adds the validating webhook, and returns its readiness. With --webhook-cert=self it adds the
+// rotation of the certificate too; the webhook's server starts once the first certificate is in its
+// folder.
+func addWebhook(mgr manager.Manager, o *options) (healthz.Checker, error) {
 	if o.webhookCert == certFiles {
-		return nil
+		if err := admission.Register(mgr); err != nil {
+			return nil, fmt.Errorf("set up the webhook: %w", err)
+		}
+		return mgr.GetWebhookServer().StartedChecker(), nil
 	}
+	certified := make(chan struct{})
 	err := rotator.AddRotator(mgr, &rotator.CertRotator{
 		SecretKey:          types.NamespacedName{Namespace: o.namespace, Name: webhookSecretName},
 		CertDir:            o.webhookCertDir,
 		CAName:             "kube-changejob-ca",
 		CAOrganization:     "kube-changejob",
 		DNSName:            fmt.Sprintf("%s.%s.svc", webhookServiceName, o.namespace),
-		IsReady:            make(chan struct{}),
+		IsReady:            certified,
 		Webhooks:           []rotator.WebhookInfo{{Name: webhookConfigName, Type: rotator.Validating}},
 		FieldOwner:         "kube-changejob",
 		CaCertDuration:     caDuration,
@@ -361,29 +365,61 @@ func addWebhook(mgr manager.Manager, o *options) error {
 		LookaheadInterval:  renewBefore,
 	})
 	if err != nil {
-		return fmt.Errorf("set up the webhook's certificate: %w", err)
+		return nil, fmt.Errorf("set up the webhook's certificate: %w", err)
 	}
-	return nil
+	if err := mgr.Add(&afterCertificate{certified: certified, register: func() error { return admission.Register(mgr) }}); err != nil {
+		return nil, err
+	}
+	return func(request *http.Request) error {
+		select {
+		case <-certified:
+			return mgr.GetWebhookServer().StartedChecker()(request)
+		default:
+			return errors.New("the webhook's certificate is not there yet")
+		}
+	}, nil
 }
 
-// addProbes adds liveness, and readiness that waits for the caches and the webhook.
-func addProbes(mgr manager.Manager, webhooks bool) error {
-	checks := map[string]healthz.Checker{"caches": func(request *http.Request) error {
-		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
-		defer cancel()
-		if !mgr.GetCache().WaitForCacheSync(ctx) {
-			return errors.New("the caches are not filled yet")
-		}
+// afterCertificate registers the webhook once there is a certificate, whether this replica leads or not.
+type afterCertificate struct {
+	certified <-chan struct{}
+	register  func() error
+}
+
+// Start implements manager.Runnable.
+func (a *afterCertificate) Start(ctx context.Context) error {
+	select {
+	case <-a.certified:
+		return a.register()
+	case <-ctx.Done():
 		return nil
-	}}
-	if webhooks {
-		checks["webhook"] = mgr.GetWebhookServer().StartedChecker()
 	}
-	for name, check := range checks {
-		if err := mgr.AddReadyzCheck(name, check); err != nil {
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (*afterCertificate) NeedLeaderElection() bool { return false }
+
+// addProbes adds liveness, and readiness that waits for the caches and the webhook (nil where there is
+// none).
+func addProbes(mgr manager.Manager, webhookReady healthz.Checker) error {
+	if err := mgr.AddReadyzCheck("caches", cachesFilled(mgr.GetCache())); err != nil {
+		return err
+	}
+	if webhookReady != nil {
+		if err := mgr.AddReadyzCheck("webhook", webhookReady); err != nil {
 			return err
 		}
 	}
 	return mgr.AddHealthzCheck("ping", healthz.Ping)
 }
 
+func cachesFilled(caches cache.Cache) healthz.Checker {
+	return func(request *http.Request) error {
+		ctx, cancel := context.WithTimeout(request.Context(), time.Second)
+		defer cancel()
+		if !caches.WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet")
+		}
+		return nil
+	}
+}
