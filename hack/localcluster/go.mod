@@ -1,0 +1,3 @@
+module github.com/nusnewob/kube-changejob/hack/localcluster
+
+go 1.22
