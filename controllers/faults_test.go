@@ -1,0 +1,206 @@
+package controllers
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// interrupted is the answer of a write that was lost on the way, as a client sees it.
+func interrupted() error { return apierrors.NewInternalError(context.DeadlineExceeded) }
+
+func TestEveryFaultOfAWriteEndsInOneJobForOneChange(t *testing.T) {
+	t.Parallel()
+	// Each case spoils the first few writes of one kind; went says whether the write went through all the same.
+	cases := map[string]func(spoil func() bool) interceptor.Funcs{
+		"the create fails": func(spoil func() bool) interceptor.Funcs {
+			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				if isJob(o) && spoil() {
+					return interrupted()
+				}
+				return c.Create(ctx, o, opts...)
+			}}
+		},
+		"the create goes through and its answer is lost": func(spoil func() bool) interceptor.Funcs {
+			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				err := c.Create(ctx, o, opts...)
+				if isJob(o) && err == nil && spoil() {
+					return interrupted()
+				}
+				return err
+			}}
+		},
+		"the status write fails": func(spoil func() bool) interceptor.Funcs {
+			return statusFault(func(write func() error) error {
+				if spoil() {
+					return interrupted()
+				}
+				return write()
+			})
+		},
+		"the status write goes through and its answer is lost": func(spoil func() bool) interceptor.Funcs {
+			return statusFault(func(write func() error) error {
+				err := write()
+				if err == nil && spoil() {
+					return interrupted()
+				}
+				return err
+			})
+		},
+		"the status write conflicts": func(spoil func() bool) interceptor.Funcs {
+			return statusFault(func(write func() error) error {
+				if spoil() {
+					return apierrors.NewConflict(schema.GroupResource{}, "ctj", nil)
+				}
+				return write()
+			})
+		},
+	}
+	for name, faults := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			var armed atomic.Bool
+			var spoiled atomic.Int64
+			w.operate(withFaults(faults(func() bool { return armed.Load() && spoiled.Add(1) <= 3 })))
+			w.configMap("config", "1")
+			w.trigger("ctj", []string{"config"})
+			w.watching("ctj")
+
+			armed.Store(true)
+			w.change("config", "2")
+			w.triggered("ctj", 1)
+			require.Positive(t, spoiled.Load())
+			armed.Store(false)
+			w.settled()
+			assert.Len(t, w.jobs("ctj"), 1)
+			assert.Equal(t, int64(1), w.get("ctj").Status.TriggerCount)
+		})
+	}
+}
+
+func isJob(o client.Object) bool { _, ok := o.(*batchv1.Job); return ok }
+
+func statusFault(fault func(write func() error) error) interceptor.Funcs {
+	return interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+		return fault(func() error { return c.SubResource(sub).Patch(ctx, o, patch, opts...) })
+	}}
+}
+
+func TestAProcessThatEndsBetweenJobAndStatusIsContinuedByTheNext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var broken atomic.Bool
+	first := w.operate(withFaults(statusFault(func(write func() error) error {
+		if broken.Load() {
+			return interrupted()
+		}
+		return write()
+	})))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	broken.Store(true)
+	w.change("config", "2")
+	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job) {
+		require.Len(c, jobs, 1)
+		require.Zero(c, ctj.Status.TriggerCount)
+	})
+	first.stop()
+
+	// Back to the old state: without rule 0 nothing would differ, and the state the Job ran for would never be answered.
+	w.change("config", "1")
+	w.operate()
+	ctj := w.triggered("ctj", 2)
+	jobs := w.jobs("ctj")
+	assert.Len(t, jobs, 2)
+	assert.Equal(t, int64(2), ctj.Status.TriggerCount)
+}
+
+func TestAStatusThatTheCRDRefusesIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var refuse atomic.Bool
+	refuse.Store(true)
+	w.operate(withFaults(statusFault(func(write func() error) error {
+		if refuse.Load() {
+			return apierrors.NewInvalid(v1alpha.GroupVersion.WithKind(v1alpha.Kind).GroupKind(), "ctj", nil)
+		}
+		return write()
+	})))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.event("ctj", reasonStatusRefused)
+	assert.Empty(t, w.jobs("ctj"))
+	refuse.Store(false)
+	w.watching("ctj")
+}
+
+func TestACacheThatLagsBehindOurOwnWriteIsNotDecidedOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	// The cache serves the ChangeTriggeredJob as it was before its first trigger, for a while.
+	var old atomic.Pointer[v1alpha.ChangeTriggeredJob]
+	var reads atomic.Int64
+	w.operate(withFaults(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := c.Get(ctx, key, o, opts...); err != nil {
+				return err
+			}
+			ctj, ok := o.(*v1alpha.ChangeTriggeredJob)
+			if stale := old.Load(); ok && stale != nil && key.Name == "ctj" {
+				reads.Add(1)
+				stale.DeepCopyInto(ctj)
+			}
+			return nil
+		},
+	}))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	old.Store(w.get("ctj"))
+	w.change("config", "2")
+	w.triggered("ctj", 1)
+	w.change("config", "3")
+	// After cacheGrace the operator reads live and goes on; the cache never recovers here.
+	w.triggered("ctj", 2)
+	assert.Len(t, w.jobs("ctj"), 2)
+	assert.Positive(t, reads.Load())
+}
+
+func TestTheMemoryOfRefusalsBacksOffAndForgetsAtAnEdit(t *testing.T) {
+	r := &record{}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var waits []time.Duration
+	for range 12 {
+		waits = append(waits, r.refused(1, "JobNotCreated", "quota", now).RetryAt.Sub(now))
+	}
+	assert.Equal(t, time.Second, waits[0])
+	assert.Equal(t, 2*time.Second, waits[1])
+	assert.Equal(t, 10*time.Minute, waits[11])
+	assert.NotNil(t, r.refusalFor(1))
+	assert.Nil(t, r.refusalFor(2), "an edited spec is tried at once")
+	assert.Equal(t, time.Second, r.refused(2, "JobNotCreated", "quota", now).RetryAt.Sub(now))
+}
+
+func TestTheStatusPatchCarriesTheVersionAndRemovesWhatIsGone(t *testing.T) {
+	ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "7"}}
+	ctj.Status = v1alpha.ChangeTriggeredJobStatus{LastJobStatus: v1alpha.JobActive, TriggerCount: 1}
+	patch, err := statusPatch(ctj, &v1alpha.ChangeTriggeredJobStatus{TriggerCount: 2})
+	require.NoError(t, err)
+	data, err := patch.Data(ctj)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"metadata":{"resourceVersion":"7"},"status":{"triggerCount":2,"lastJobStatus":null}}`, string(data))
+}
