@@ -1,0 +1,211 @@
+// Package operator runs the operator's real program for tests: its own process, with its own flags, against
+// a real API server.
+package operator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nusnewob/kube-changejob/test/apiserver"
+)
+
+const (
+	startTimeout = time.Minute
+	stopTimeout  = 30 * time.Second
+)
+
+// Program returns the path of the operator's program, built from the sources as they are. It is built once
+// in a test process.
+func Program(t testing.TB) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	root, err := apiserver.Root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(root, "bin", "test", "manager")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Dir = root
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the operator: %w\n%s", err, output)
+	}
+	return path, nil
+})
+
+// Options say how the operator is run.
+type Options struct {
+	// KubeConfig is the content of the kubeconfig file it uses. Required.
+	KubeConfig []byte
+	// Namespace is where it keeps its Secrets and Lease; default, where it is empty.
+	Namespace string
+	// WebhookCertDir and WebhookPort turn the webhook on, with the certificate in that folder.
+	WebhookCertDir string
+	WebhookPort    int
+	// Args are further flags.
+	Args []string
+	// Env is added to the environment.
+	Env []string
+}
+
+// Process is a running operator.
+type Process struct {
+	// ProbeURL is the address of its /healthz and /readyz.
+	ProbeURL string
+
+	cmd   *exec.Cmd
+	log   *bytes.Buffer
+	mu    *sync.Mutex
+	ended chan struct{}
+	err   error
+}
+
+// Start runs the operator and waits until it is ready. It is stopped when the test ends; the test fails
+// where it ended by itself before, and then shows its log.
+func Start(t testing.TB, options Options) *Process {
+	t.Helper()
+	p := start(t, options)
+	deadline := time.Now().Add(startTimeout)
+	for !p.ready() {
+		select {
+		case <-p.ended:
+			t.Fatalf("the operator ended before it was ready: %v\n%s", p.err, p.Log())
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the operator is not ready after %s\n%s", startTimeout, p.Log())
+		}
+	}
+	return p
+}
+
+func start(t testing.TB, options Options) *Process {
+	t.Helper()
+	probe := freePort(t)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, options.KubeConfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	namespace := options.Namespace
+	if namespace == "" {
+		namespace = "default"
+	}
+	args := []string{
+		"--kubeconfig=" + kubeconfig,
+		"--namespace=" + namespace,
+		"--health-probe-bind-address=127.0.0.1:" + strconv.Itoa(probe),
+	}
+	webhooks := "ENABLE_WEBHOOKS=false"
+	if options.WebhookCertDir != "" {
+		webhooks = "ENABLE_WEBHOOKS=true"
+		args = append(args, "--webhook-cert=files", "--webhook-cert-dir="+options.WebhookCertDir, "--webhook-port="+strconv.Itoa(options.WebhookPort))
+	}
+	p := &Process{
+		ProbeURL: "http://127.0.0.1:" + strconv.Itoa(probe),
+		cmd:      exec.Command(Program(t), append(args, options.Args...)...),
+		log:      &bytes.Buffer{}, mu: &sync.Mutex{}, ended: make(chan struct{}),
+	}
+	p.cmd.Env = append(append(os.Environ(), webhooks, "POD_NAMESPACE=", "WATCH_NAMESPACE=", "POLL_INTERVAL="), options.Env...)
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	dieWithParent(p.cmd)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() { p.Stop(t) })
+	return p
+}
+
+// Write takes the process' output.
+func (p *Process) Write(data []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(data)
+}
+
+// Log is what the process has printed.
+func (p *Process) Log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// Pid is the id of the process.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Kill ends the process at once, as a crash would.
+func (p *Process) Kill(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	<-p.ended
+}
+
+// Signal sends the process a signal.
+func (p *Process) Signal(t testing.TB, signal os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Stop asks the process to end, waits for it, and fails the test where it ended with an error.
+func (p *Process) Stop(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.ended:
+		return
+	default:
+	}
+	p.Signal(t, syscall.SIGTERM)
+	select {
+	case <-p.ended:
+		if p.err != nil {
+			t.Errorf("the operator ended with %v\n%s", p.err, p.Log())
+		}
+	case <-time.After(stopTimeout):
+		p.Kill(t)
+		t.Errorf("the operator did not end within %s\n%s", stopTimeout, p.Log())
+	}
+}
+
+func (p *Process) ready() bool {
+	client := http.Client{Timeout: time.Second}
+	response, err := client.Get(p.ProbeURL + "/readyz")
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
