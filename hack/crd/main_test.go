@@ -67,8 +67,8 @@ func TestSlim(t *testing.T) {
 
 func TestSlimRefusesWhatIsNoCRDOfOurs(t *testing.T) {
 	for name, in := range map[string]string{
-		"no YAML":             "{",
-		"no versions":         "spec: {}",
+		"no YAML":         "{",
+		"no versions":     "spec: {}",
 		"no Job template": "spec: {versions: [{schema: {}}]}",
 	} {
 		t.Run(name, func(t *testing.T) {

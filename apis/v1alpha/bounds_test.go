@@ -1,0 +1,389 @@
+package v1alpha_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+func TestDefaultsAreApplied(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	ctj := object(t, ns, "defaults")
+	require.NoError(t, k8s.Create(ctx, ctj))
+	spec := ctj.Object["spec"].(map[string]any)
+	delete(spec, "jobTemplate")
+	assert.Equal(t, map[string]any{
+		"resources": []any{map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap", "name": "my-config", "namespace": ns, "fields": []any{"*"},
+		}},
+		"condition":         "Any",
+		"cooldown":          "60s",
+		"history":           int64(5),
+		"suspend":           false,
+		"concurrencyPolicy": "Allow",
+	}, spec)
+}
+
+func TestTheDefaultsOfTheSchemaAreThoseOfTheTypes(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	ctj := minimal(ns, "defaults")
+	before := ctj.Spec
+	require.NoError(t, k8s.Create(ctx, ctj))
+	require.NotNil(t, ctj.Spec.Cooldown)
+	require.NotNil(t, ctj.Spec.History)
+	assert.Equal(t, before.EffectiveCooldown(), ctj.Spec.Cooldown.Duration)
+	assert.EqualValues(t, before.EffectiveHistory(), *ctj.Spec.History)
+	assert.Equal(t, before.EffectiveCondition(), ctj.Spec.Condition)
+	assert.Equal(t, before.EffectiveConcurrencyPolicy(), ctj.Spec.ConcurrencyPolicy)
+	assert.Equal(t, before.Resources[0].EffectiveFields(), ctj.Spec.Resources[0].Fields)
+	assert.Equal(t, before.Suspended(), ctj.Spec.Suspended())
+}
+
+func TestEffectiveValuesHoldForWhatWasStoredBeforeTheSchema(t *testing.T) {
+	history := int32(-3)
+	spec := v1alpha.ChangeTriggeredJobSpec{Cooldown: &metav1.Duration{Duration: -time.Second}, History: &history}
+	assert.Equal(t, time.Duration(0), spec.EffectiveCooldown())
+	assert.Equal(t, 1, spec.EffectiveHistory())
+	spec.Cooldown.Duration = v1alpha.MaxCooldown + 1
+	assert.Equal(t, v1alpha.MaxCooldown, spec.EffectiveCooldown())
+}
+
+// references makes n references of the given number of fields each.
+func references(n, fields int) []any {
+	list := make([]any, n)
+	for i := range list {
+		paths := make([]any, fields)
+		for j := range paths {
+			paths[j] = fmt.Sprintf("data.key%d", j)
+		}
+		list[i] = map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": fmt.Sprintf("c%d", i), "namespace": "n", "fields": paths}
+	}
+	return list
+}
+
+func TestBoundsOfTheSpec(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	reference := func(field string) []any { return []any{"spec", "resources", 0, field} }
+	spec := func(field string) []any { return []any{"spec", field} }
+	absent := struct{}{}
+
+	for name, test := range map[string]struct {
+		path    []any
+		accept  []any
+		refuse  []any
+		message string // the refusal names the field, or says the rule
+	}{
+		"1 to 64 resources": {
+			spec("resources"), []any{references(1, 1), references(64, 1)}, []any{[]any{}, references(65, 1), absent},
+			"spec.resources"},
+		"at most 256 fields over all resources": {
+			spec("resources"), []any{references(64, 4), references(1, 256)},
+			[]any{append(references(64, 4)[:63], references(1, 5)...), references(2, 129)},
+			"at most 256 fields over all resources"},
+		"a reference without fields counts as one field": {
+			spec("resources"), []any{append(references(1, 255), withoutFields())}, []any{append(references(1, 256), withoutFields())},
+			"at most 256 fields over all resources"},
+		"at most 256 fields in one reference": {
+			reference("fields"), []any{references(1, 256)[0].(map[string]any)["fields"]},
+			[]any{references(1, 257)[0].(map[string]any)["fields"], []any{}}, "spec.resources[0].fields"},
+		"a field has 1 to 256 characters": {
+			reference("fields"), []any{[]any{"x"}, []any{long(256)}, []any{strings.Repeat("é", 256)}},
+			[]any{[]any{""}, []any{long(257)}}, "spec.resources[0].fields[0]"},
+		"an apiVersion has 1 to 317 characters": {
+			reference("apiVersion"), []any{"v", long(317)}, []any{"", long(318), absent}, "spec.resources[0].apiVersion"},
+		"a kind has 1 to 63 characters": {
+			reference("kind"), []any{"K", long(63)}, []any{"", long(64), absent}, "spec.resources[0].kind"},
+		"a name has 1 to 253 characters": {
+			reference("name"), []any{"n", long(253)}, []any{"", long(254), absent}, "spec.resources[0].name"},
+		"a namespace has at most 63 characters, and may be left out": {
+			reference("namespace"), []any{absent, "", long(63)}, []any{long(64)}, "spec.resources[0].namespace"},
+		"condition is Any or All": {
+			spec("condition"), []any{absent, "Any", "All"}, []any{"any", "None", ""}, "spec.condition"},
+		"cooldown lies between 0 and 30 days": {
+			spec("cooldown"), []any{"0s", "0", "720h", "43200m", "2592000s", "719h59m60s"},
+			[]any{"720h1s", "720h0m0.000000001s", "43201m", "99999h"}, "must be a duration from 0s to 720h (30 days)"},
+		"cooldown is a duration as Go writes it": {
+			spec("cooldown"), []any{absent, "60s", "15m", "1h", "3600s", "1.5h", "1h30m10.5s", "100ms", "5us", "5ns"},
+			[]any{"", "60", "-1s", "1d", "1 h", "1h ", ".5s", "s", "1e3s", int64(60)}, "spec.cooldown"},
+		"a cooldown too long for a duration is refused like any other": {
+			spec("cooldown"), nil, []any{"99999999999999999999h", strings.Repeat("9h", 33)}, "spec.cooldown"},
+		"history is 1 to 1000": {
+			spec("history"), []any{absent, int64(1), int64(1000)}, []any{int64(0), int64(-1), int64(1001), "5", 1.5}, "spec.history"},
+		"suspend is true or false": {
+			spec("suspend"), []any{absent, true, false}, []any{"yes", int64(1)}, "spec.suspend"},
+		"concurrencyPolicy is Allow, Forbid or Replace": {
+			spec("concurrencyPolicy"), []any{absent, "Allow", "Forbid", "Replace"}, []any{"allow", "Never", ""}, "spec.concurrencyPolicy"},
+		"a Job template is required, and is an object": {
+			spec("jobTemplate"), []any{map[string]any{}}, []any{absent, "job", []any{}}, "spec.jobTemplate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			create := func(value any) error {
+				ctj := object(t, ns, "")
+				ctj.SetGenerateName("bounds-")
+				if value == absent {
+					set(t, ctj.Object, nil, test.path...)
+				} else {
+					set(t, ctj.Object, value, test.path...)
+				}
+				return k8s.Create(ctx, ctj)
+			}
+			for _, value := range test.accept {
+				assert.NoError(t, create(value), "accept %.100v", value)
+			}
+			for _, value := range test.refuse {
+				err := create(value)
+				if assert.True(t, apierrors.IsInvalid(err), "refuse %.100v: %v", value, err) {
+					assert.ErrorContains(t, err, test.message)
+				}
+			}
+		})
+	}
+}
+
+func withoutFields() any {
+	return map[string]any{"apiVersion": "v1", "kind": "Secret", "name": "s", "namespace": "n"}
+}
+
+func TestTheSameObjectMayStandInSeveralReferences(t *testing.T) {
+	ns := namespace(t)
+	ctj := minimal(ns, "twice")
+	ctj.Spec.Resources = append(ctj.Spec.Resources, ctj.Spec.Resources[0])
+	assert.NoError(t, k8s.Create(context.Background(), ctj))
+}
+
+func TestAStoredObjectIsHeldToTheBoundsToo(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	ctj := minimal(ns, "edited")
+	require.NoError(t, k8s.Create(ctx, ctj))
+	zero := int32(0)
+	ctj.Spec.History = &zero
+	assert.True(t, apierrors.IsInvalid(k8s.Update(ctx, ctj)))
+}
+
+func TestTheNameIsNotTheSchemasConcern(t *testing.T) {
+	// A rule on the name would stand at the root of the schema, and refuse every status write of an object
+	// that was stored with a longer one.
+	ctx, ns := context.Background(), namespace(t)
+	ctj := minimal(ns, long(v1alpha.MaxNameLength+1))
+	require.NoError(t, k8s.Create(ctx, ctj))
+	ctj.Status.ObservedGeneration = 1
+	assert.NoError(t, k8s.Status().Update(ctx, ctj))
+}
+
+// largest is the largest ChangeTriggeredJob that is accepted.
+func largest(t *testing.T, ns string) *v1alpha.ChangeTriggeredJob {
+	ctj := minimal(ns, long(v1alpha.MaxNameLength))
+	ctj.Spec.Resources = nil
+	for i := range 64 {
+		reference := v1alpha.ResourceReference{
+			APIVersion: long(317), Kind: long(63), Name: fmt.Sprintf("%0253d", i), Namespace: long(63),
+		}
+		for j := range v1alpha.MaxFields / 64 {
+			reference.Fields = append(reference.Fields, fmt.Sprintf("%d%s", j, strings.Repeat("\U0001F600", 255)))
+		}
+		ctj.Spec.Resources = append(ctj.Spec.Resources, reference)
+	}
+	ctj.Spec.Cooldown = &metav1.Duration{Duration: v1alpha.MaxCooldown}
+	template, err := ctj.Spec.JobTemplate.Decode()
+	require.NoError(t, err)
+	env := &template.Spec.Template.Spec.Containers[0].Env
+	*env = []corev1.EnvVar{{Name: "FILL", Value: "x"}}
+	(*env)[0].Value = long(v1alpha.MaxJobTemplateBytes - len(v1alpha.NewJobTemplate(*template).Raw) + 1)
+	ctj.Spec.JobTemplate = v1alpha.NewJobTemplate(*template)
+	require.Len(t, ctj.Spec.JobTemplate.Raw, v1alpha.MaxJobTemplateBytes)
+	return ctj
+}
+
+func TestTheLargestLegalObjectIsStoredWithItsLargestStatus(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	ctj := largest(t, ns)
+	require.NoError(t, k8s.Create(ctx, ctj))
+
+	hash := long(128)
+	for _, reference := range ctj.Spec.Resources {
+		entry := v1alpha.ResourceHash{
+			APIVersion: reference.APIVersion, Kind: reference.Kind, Name: reference.Name, Namespace: reference.Namespace,
+			Message: long(1024),
+		}
+		for _, field := range reference.Fields {
+			entry.Fields = append(entry.Fields, v1alpha.FieldHash{Field: field, Hash: hash, LastTriggeredHash: hash})
+		}
+		ctj.Status.ResourceHashes = append(ctj.Status.ResourceHashes, entry)
+	}
+	for i := range v1alpha.MaxActive {
+		ctj.Status.Active = append(ctj.Status.Active, corev1.LocalObjectReference{Name: fmt.Sprintf("%0253d", i)})
+	}
+	ctj.Status.LastJobName = long(253)
+	require.NoError(t, k8s.Status().Update(ctx, ctj))
+
+	stored := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(t, k8s.Get(ctx, client.ObjectKeyFromObject(ctj), stored))
+	assert.Equal(t, ctj.Spec.Resources, stored.Spec.Resources)
+	assert.Equal(t, ctj.Status, stored.Status)
+}
+
+func TestBoundsOfTheStatus(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	entry := func(field string, value any) []any {
+		e := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": "n"}
+		e[field] = value
+		return []any{e}
+	}
+	hash := func(field string, value any) []any {
+		h := map[string]any{"field": "*"}
+		h[field] = value
+		return entry("fields", []any{h})
+	}
+	repeat := func(n int, of func(i int) any) []any {
+		list := make([]any, n)
+		for i := range list {
+			list[i] = of(i)
+		}
+		return list
+	}
+	condition := func(i int) any {
+		return map[string]any{"type": fmt.Sprintf("T%d", i), "status": "True", "reason": "R", "message": "",
+			"lastTransitionTime": "2026-01-01T00:00:00Z"}
+	}
+	active := func(i int) any { return map[string]any{"name": fmt.Sprintf("job-%d", i)} }
+	plain := func(int) any { return entry("name", "n")[0] }
+	fields := func(int) any { return map[string]any{"field": "*"} }
+
+	for name, test := range map[string]struct {
+		field   string
+		accept  []any
+		refuse  []any
+		message string
+	}{
+		"at most 16 conditions, one of each type": {
+			"conditions", []any{repeat(16, condition)},
+			[]any{repeat(17, condition), []any{condition(1), condition(1)}}, "status.conditions"},
+		"at most 64 resourceHashes": {
+			"resourceHashes", []any{repeat(64, plain)}, []any{repeat(65, plain)}, "status.resourceHashes"},
+		"an apiVersion of at most 317 characters": {
+			"resourceHashes", []any{entry("apiVersion", long(317))}, []any{entry("apiVersion", long(318))}, "status.resourceHashes[0].apiVersion"},
+		"a kind of at most 63 characters": {
+			"resourceHashes", []any{entry("kind", long(63))}, []any{entry("kind", long(64))}, "status.resourceHashes[0].kind"},
+		"a name of at most 253 characters": {
+			"resourceHashes", []any{entry("name", long(253))}, []any{entry("name", long(254))}, "status.resourceHashes[0].name"},
+		"a namespace of at most 63 characters": {
+			"resourceHashes", []any{entry("namespace", long(63))}, []any{entry("namespace", long(64))}, "status.resourceHashes[0].namespace"},
+		"a message of at most 1024 characters": {
+			"resourceHashes", []any{entry("message", long(1024))}, []any{entry("message", long(1025))}, "status.resourceHashes[0].message"},
+		"at most 256 fields in one entry": {
+			"resourceHashes", []any{entry("fields", repeat(256, fields))}, []any{entry("fields", repeat(257, fields))}, "status.resourceHashes[0].fields"},
+		"a field of at most 256 characters": {
+			"resourceHashes", []any{hash("field", long(256))}, []any{hash("field", long(257))}, "status.resourceHashes[0].fields[0].field"},
+		"a hash of at most 128 characters": {
+			"resourceHashes", []any{hash("hash", long(128))}, []any{hash("hash", long(129))}, "status.resourceHashes[0].fields[0].hash"},
+		"a lastTriggeredHash of at most 128 characters": {
+			"resourceHashes", []any{hash("lastTriggeredHash", long(128))}, []any{hash("lastTriggeredHash", long(129))}, "status.resourceHashes[0].fields[0].lastTriggeredHash"},
+		"lastTriggeredTime is a time": {
+			"lastTriggeredTime", []any{"2026-01-01T00:00:00Z"}, []any{"noon"}, "status.lastTriggeredTime"},
+		"a lastJobName of at most 253 characters": {
+			"lastJobName", []any{long(253)}, []any{long(254)}, "status.lastJobName"},
+		"lastJobStatus is Active, Succeeded or Failed": {
+			"lastJobStatus", []any{"Active", "Succeeded", "Failed"}, []any{"Running", "active", ""}, "status.lastJobStatus"},
+		"triggerCount is not negative": {
+			"triggerCount", []any{int64(0), int64(1) << 62}, []any{int64(-1), "1"}, "status.triggerCount"},
+		"at most 50 active Jobs": {
+			"active", []any{repeat(v1alpha.MaxActive, active)}, []any{repeat(v1alpha.MaxActive+1, active)}, "status.active"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored := object(t, ns, "")
+			stored.SetGenerateName("status-")
+			require.NoError(t, k8s.Create(ctx, stored))
+			update := func(value any) error {
+				ctj := stored.DeepCopy()
+				ctj.SetResourceVersion("")
+				patch := mustJSON(t, map[string]any{"status": map[string]any{test.field: value}})
+				return k8s.Status().Patch(ctx, ctj, client.RawPatch("application/merge-patch+json", patch))
+			}
+			for _, value := range test.accept {
+				assert.NoError(t, update(value), "accept %.100v", value)
+			}
+			for _, value := range test.refuse {
+				err := update(value)
+				if assert.True(t, apierrors.IsInvalid(err), "refuse %.100v: %v", value, err) {
+					assert.ErrorContains(t, err, test.message)
+				}
+			}
+		})
+	}
+}
+
+func TestTheTemplatesMetadataIsKept(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	ctj := object(t, ns, "labelled")
+	metadata := map[string]any{"labels": map[string]any{"team": "platform"}, "annotations": map[string]any{"note": "kept"}}
+	set(t, ctj.Object, metadata, "spec", "jobTemplate", "metadata")
+	set(t, ctj.Object, metadata, "spec", "jobTemplate", "spec", "template", "metadata")
+	require.NoError(t, k8s.Create(ctx, ctj))
+
+	stored := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(t, k8s.Get(ctx, client.ObjectKeyFromObject(ctj), stored))
+	template, err := stored.Spec.JobTemplate.Decode()
+	require.NoError(t, err)
+	for _, meta := range []metav1.ObjectMeta{template.ObjectMeta, template.Spec.Template.ObjectMeta} {
+		assert.Equal(t, map[string]string{"team": "platform"}, meta.Labels)
+		assert.Equal(t, map[string]string{"note": "kept"}, meta.Annotations)
+	}
+}
+
+func TestATemplateMayBeEditedInEveryField(t *testing.T) {
+	// The Job API forbids to change some of these in a Job; a template is none.
+	ctx, ns := context.Background(), namespace(t)
+	completions, mode := int32(1), batchv1.IndexedCompletion
+	ctj := minimal(ns, "edited")
+	require.NoError(t, k8s.Create(ctx, ctj))
+	ctj.Spec.JobTemplate = v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
+		Completions: &completions, CompletionMode: &mode,
+		Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "other", Image: "busybox:1.36"}}, RestartPolicy: corev1.RestartPolicyOnFailure,
+		}},
+	}})
+	assert.NoError(t, k8s.Update(ctx, ctj))
+}
+
+func TestATemplateCopiedFromAStoredCronJobIsTaken(t *testing.T) {
+	ns := namespace(t)
+	ctj := object(t, ns, "copied")
+	for _, path := range [][]any{
+		{"spec", "jobTemplate", "metadata", "creationTimestamp"},
+		{"spec", "jobTemplate", "spec", "template", "metadata", "creationTimestamp"},
+	} {
+		set(t, ctj.Object, nil, path...)
+	}
+	assert.NoError(t, k8s.Create(context.Background(), ctj, client.FieldValidation(metav1.FieldValidationStrict)), "as kubectl asks for it, unknown fields refused")
+	stored := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(t, k8s.Get(context.Background(), client.ObjectKeyFromObject(ctj), stored))
+	_, err := stored.Spec.JobTemplate.Decode()
+	assert.NoError(t, err)
+}
+
+func TestAMistypedFieldIsNotSilentlyDropped(t *testing.T) {
+	ns := namespace(t)
+	for name, path := range map[string][]any{
+		"in our own spec": {"spec", "cooldwon"},
+		"in the template": {"spec", "jobTemplate", "spec", "template", "spec", "containres"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctj := object(t, ns, "mistyped")
+			set(t, ctj.Object, "60s", path...)
+			err := k8s.Create(context.Background(), ctj, client.FieldValidation(metav1.FieldValidationStrict))
+			assert.ErrorContains(t, err, "unknown field")
+		})
+	}
+}
