@@ -1,0 +1,136 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+	"github.com/nusnewob/kube-changejob/pkg/validate"
+)
+
+const (
+	// parallelReads is how many objects are read at a time to see what the paths select in them.
+	parallelReads = 8
+	// maxWarnings keeps the warnings of one answer below the 4096 characters that the API server passes on.
+	maxWarnings = 12
+)
+
+// foresee warns of new references and fields that are legal and probably not meant. It never refuses, and
+// what cannot be found out in time is left out.
+func (v *validator) foresee(ctx context.Context, c *change) admission.Warnings {
+	ctx, cancel := context.WithTimeout(ctx, warningsTimeout)
+	defer cancel()
+	found := make([]admission.Warnings, len(c.added))
+	var group errgroup.Group
+	group.SetLimit(parallelReads)
+	for i, a := range c.added {
+		group.Go(func() error {
+			found[i] = v.foreseeOne(ctx, &c.ctj.Spec.Resources[a.index], a)
+			return nil
+		})
+	}
+	_ = group.Wait() // none of them returns an error
+	return firstFew(slices.Concat(found...))
+}
+
+func (v *validator) foreseeOne(ctx context.Context, ref *v1alpha.ResourceReference, a addition) admission.Warnings {
+	gvk, _ := validate.GroupVersionKind(ref)
+	kind, err := v.discovery.find(ctx, gvk)
+	if err != nil {
+		return nil // a kind of the old spec that is not served any more
+	}
+	path := field.NewPath("spec", "resources").Index(a.index)
+	var warnings admission.Warnings
+	for _, j := range a.fields {
+		if ref.EffectiveFields()[j] == v1alpha.AllFields && kind.hasStatus {
+			warnings = append(warnings, fmt.Sprintf(
+				`%s is "*": every change of the %s's status counts; name fields such as spec to leave status out`,
+				path.Child("fields").Index(j), ref.Kind))
+		}
+	}
+	return append(warnings, v.foreseeSelection(ctx, ref, a, kind, path)...)
+}
+
+// foreseeSelection warns of paths that select nothing today. The operator reads the object with its own
+// rights, so only a user who may read it too is told anything of it, be it that it does not exist.
+func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceReference, a addition, kind servedKind, path *field.Path) admission.Warnings {
+	log := logf.FromContext(ctx).WithValues("reference", path.String())
+	if may, err := v.userMayGet(ctx, ref, kind); err != nil || !may {
+		log.V(1).Info("gave no warnings about an object that the user may not read", "error", err)
+		return nil
+	}
+	object, err := v.api.Get().AbsPath(apiPath(kind.resource.GroupVersion())).
+		NamespaceIfScoped(ref.Namespace, kind.namespaced).Resource(kind.resource.Resource).Name(ref.Name).
+		SetHeader("Accept", "application/json").Do(ctx).Raw()
+	switch {
+	case apierrors.IsNotFound(err):
+		return admission.Warnings{fmt.Sprintf("%s: the %s does not exist yet; its creation will be a change", path, ref.Kind)}
+	case apierrors.IsForbidden(err):
+		return admission.Warnings{fmt.Sprintf("%s: the operator may not read the %s, and will not see its changes", path, ref.Kind)}
+	case err != nil:
+		log.Info("could not read an object to warn of paths that select nothing", "error", err.Error())
+		return nil
+	}
+
+	var warnings admission.Warnings
+	for _, j := range a.fields {
+		selector, err := fieldpath.Compile(ref.EffectiveFields()[j])
+		if err == nil && selector.Digest(object) == fieldpath.Absent {
+			warnings = append(warnings, fmt.Sprintf("%s selects nothing in the %s as it is now",
+				path.Child("fields").Index(j), ref.Kind))
+		}
+	}
+	return warnings
+}
+
+// userMayGet asks whether the requesting user may read the referenced object.
+func (v *validator) userMayGet(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind) (bool, error) {
+	request, err := admission.RequestFromContext(ctx)
+	if err != nil {
+		return false, fmt.Errorf("learn who asks: %w", err)
+	}
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:   request.UserInfo.Username,
+		UID:    request.UserInfo.UID,
+		Groups: request.UserInfo.Groups,
+		Extra:  extraOf(request.UserInfo),
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb:      "get",
+			Group:     kind.resource.Group,
+			Version:   kind.resource.Version,
+			Resource:  kind.resource.Resource,
+			Namespace: ref.Namespace,
+			Name:      ref.Name,
+		},
+	}}
+	if err := v.client.Create(ctx, review); err != nil {
+		return false, fmt.Errorf("ask for the rights of the user: %w", err)
+	}
+	return review.Status.Allowed, nil
+}
+
+func extraOf(user authenticationv1.UserInfo) map[string]authorizationv1.ExtraValue {
+	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
+	for key, values := range user.Extra {
+		extra[key] = authorizationv1.ExtraValue(values)
+	}
+	return extra
+}
+
+func firstFew(warnings admission.Warnings) admission.Warnings {
+	if len(warnings) <= maxWarnings {
+		return warnings
+	}
+	more := fmt.Sprintf("there are %d more warnings", len(warnings)-maxWarnings)
+	return append(warnings[:maxWarnings:maxWarnings], more)
+}

@@ -1,0 +1,133 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/validate"
+)
+
+// The API server waits ten seconds for the webhook. These three, one after the other, leave it one second:
+// an answer of our own says more than a time-out.
+const (
+	discoveryTimeout = 3 * time.Second
+	trialTimeout     = 4 * time.Second
+	warningsTimeout  = 2 * time.Second
+)
+
+// Register registers the webhook with the manager's webhook server. The manager's scheme must know
+// batch/v1, authorization.k8s.io/v1 and ChangeTriggeredJob.
+func Register(mgr ctrl.Manager) error {
+	v, err := newValidator(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetClient())
+	if err != nil {
+		return fmt.Errorf("set up the webhook: %w", err)
+	}
+	err = ctrl.NewWebhookManagedBy(mgr, &v1alpha.ChangeTriggeredJob{}).WithValidator(v).Complete()
+	if err != nil {
+		return fmt.Errorf("register the webhook: %w", err)
+	}
+	return nil
+}
+
+// validator judges requests to create or change a ChangeTriggeredJob.
+type validator struct {
+	client    client.Client
+	api       rest.Interface
+	discovery *discovery
+}
+
+var _ admission.Validator[*v1alpha.ChangeTriggeredJob] = &validator{}
+
+func newValidator(config *rest.Config, httpClient *http.Client, c client.Client) (*validator, error) {
+	api, err := newRawClient(config, httpClient)
+	if err != nil {
+		return nil, err
+	}
+	return &validator{client: c, api: api, discovery: newDiscovery(api, time.Now)}, nil
+}
+
+// ValidateCreate judges a new ChangeTriggeredJob.
+func (v *validator) ValidateCreate(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) (admission.Warnings, error) {
+	return v.judge(ctx, creation(ctj))
+}
+
+// ValidateUpdate judges a changed spec. An unchanged one, and that of an object that is being deleted, pass
+// without any check, so that nothing here can hold up a finalizer or the end of a namespace.
+func (v *validator) ValidateUpdate(ctx context.Context, old, ctj *v1alpha.ChangeTriggeredJob) (admission.Warnings, error) {
+	if ctj.DeletionTimestamp != nil || sameSpec(old, ctj) {
+		return nil, nil
+	}
+	return v.judge(ctx, update(old, ctj))
+}
+
+// ValidateDelete lets every deletion pass; the webhook is not registered for them.
+func (v *validator) ValidateDelete(context.Context, *v1alpha.ChangeTriggeredJob) (admission.Warnings, error) {
+	return nil, nil
+}
+
+// judge goes from what costs nothing to what asks the API server. From tryJob on it acts with the
+// operator's rights: whether the user has them too is a question to be asked before that step.
+func (v *validator) judge(ctx context.Context, c *change) (admission.Warnings, error) {
+	if err := checkSpec(c); err != nil {
+		return nil, err
+	}
+	if err := v.checkReferences(ctx, c); err != nil {
+		return nil, err
+	}
+	warnings, err := v.tryJob(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return append(warnings, v.foresee(ctx, c)...), nil
+}
+
+// checkSpec checks what can be judged from the object alone.
+func checkSpec(c *change) error {
+	check := validate.SpecUpdate
+	if c.creates {
+		check = validate.Spec
+	}
+	return refusal(c.ctj, check(c.ctj))
+}
+
+// checkReferences checks that the kinds exist and that namespaces are set as the kinds want them. On an
+// update, a kind that was in the spec before may have been uninstalled since, or its discovery be down:
+// such a ChangeTriggeredJob can still be edited.
+func (v *validator) checkReferences(ctx context.Context, c *change) error {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
+	kinds := func(kind schema.GroupVersionKind) (bool, error) {
+		found, err := v.discovery.find(ctx, kind)
+		if err != nil {
+			logf.FromContext(ctx).Info("could not find a referenced kind", "kind", kind.String(), "error", err.Error())
+		}
+		return found.namespaced, err
+	}
+	return refusal(c.ctj, validate.References(c.ctj.Spec.Resources, kinds, c.isNewKind))
+}
+
+// refusal is the answer to the user: nil where nothing is wrong, an answer that invites another try where
+// nothing worse is known than that something could not be asked, and else the errors.
+func refusal(ctj *v1alpha.ChangeTriggeredJob, errs field.ErrorList) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	for _, err := range errs {
+		if err.Type != field.ErrorTypeInternal {
+			return apierrors.NewInvalid(v1alpha.GroupVersion.WithKind("ChangeTriggeredJob").GroupKind(), ctj.Name, errs)
+		}
+	}
+	return apierrors.NewServiceUnavailable(errs.ToAggregate().Error())
+}
