@@ -1,0 +1,73 @@
+package fieldpath
+
+// standing says whether a value is part of what contains it, and whether it is there at all.
+type standing uint8
+
+const (
+	// counts: the value is part of what contains it.
+	counts standing = iota
+	// nobodys: a change of the value is nobody's change. It is left out of what contains it, but selected
+	// by a path that names it.
+	nobodys
+	// void: the value is as if it did not exist, even to a path that names it.
+	void
+)
+
+// judge sets the standing of the values that the server, kubectl or a heartbeat writes of their own accord,
+// at their places in an object. The same names elsewhere, such as a key "generation" in a ConfigMap's data,
+// count.
+func (d *document) judge() {
+	d.members(0, func(key string, n int) {
+		switch key {
+		case "metadata":
+			d.members(n, d.judgeMetadata)
+		case "status":
+			d.members(n, d.judgeStatus)
+		}
+	})
+}
+
+func (d *document) judgeMetadata(key string, n int) {
+	switch key {
+	case "resourceVersion", "generation", "uid", "creationTimestamp", "managedFields", "selfLink":
+		d.nodes[n].standing = nobodys
+	case "annotations":
+		if !d.isObject(n) {
+			return
+		}
+		left := false
+		d.members(n, func(key string, n int) {
+			if key == "kubectl.kubernetes.io/last-applied-configuration" {
+				d.nodes[n].standing = nobodys
+			} else {
+				left = true
+			}
+		})
+		if !left {
+			d.nodes[n].standing = void
+		}
+	}
+}
+
+func (d *document) judgeStatus(key string, n int) {
+	if key != "conditions" || !d.isArray(n) {
+		return
+	}
+	for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+		d.members(c, func(key string, n int) {
+			if key == "lastHeartbeatTime" || key == "lastProbeTime" {
+				d.nodes[n].standing = nobodys
+			}
+		})
+	}
+}
+
+// members calls f for each member of node n, if that is an object.
+func (d *document) members(n int, f func(key string, n int)) {
+	if !d.isObject(n) {
+		return
+	}
+	for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+		f(d.nodes[c].key, c)
+	}
+}
