@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -115,14 +114,4 @@ func (k *Key) Publish(uid types.UID, ref trigger.ObjectReference, field string, 
 	out = append(out, k.id...)
 	out = append(out, ':')
 	return string(hex.AppendEncode(out, s.sum[:hashSize]))
-}
-
-// IDOf returns the id part of a stored hash: what stands before its colon. It is empty where there is none,
-// as in trigger.Absent, trigger.Unknown, and the plain hashes of older releases.
-func IDOf(stored string) string {
-	id, _, found := strings.Cut(stored, ":")
-	if !found {
-		return ""
-	}
-	return id
 }

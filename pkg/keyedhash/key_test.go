@@ -132,31 +132,16 @@ func TestTwoGeneratedKeysDiffer(t *testing.T) {
 	assert.NotEqual(t, first, second)
 }
 
-func TestTheIDOfAStoredHash(t *testing.T) {
-	for name, c := range map[string]struct{ stored, want string }{
-		"a hash of this scheme":            {"v1-0a1b2c3d:00112233445566778899aabbccddeeff", "v1-0a1b2c3d"},
-		"a hash of a scheme to come":       {"v2-0a1b2c3d4e:abc", "v2-0a1b2c3d4e"},
-		"a plain hash of an older release": {strings.Repeat("ab", 32), ""},
-		"what does not exist":              {trigger.Absent, ""},
-		"what is not known":                {trigger.Unknown, ""},
-		"nothing":                          {"", ""},
-		"nothing before the colon":         {":abc", ""},
-	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, IDOf(c.stored)) })
-	}
-}
-
-func FuzzIDOf(f *testing.F) {
-	f.Add("v1-0a1b2c3d:00112233445566778899aabbccddeeff", []byte("x"))
-	f.Add("absent", []byte{})
+func FuzzPublish(f *testing.F) {
+	f.Add("spec.replicas", []byte("x"))
+	f.Add("", []byte{})
 	f.Add("::", []byte(nil))
 	key := counting(f)
-	f.Fuzz(func(t *testing.T, stored string, value []byte) {
-		if id := IDOf(stored); id != "" {
-			assert.True(t, strings.HasPrefix(stored, id+":"))
-			assert.NotContains(t, id, ":")
-		}
-		assert.Equal(t, key.ID(), IDOf(key.Publish(uid, web, stored, sha256.Sum256(value))))
+	f.Fuzz(func(t *testing.T, field string, value []byte) {
+		id, sum, found := strings.Cut(key.Publish(uid, web, field, sha256.Sum256(value)), ":")
+		assert.True(t, found)
+		assert.Equal(t, key.ID(), id, "what stands before the colon is the id")
+		assert.Regexp(t, `^[0-9a-f]{32}$`, sum)
 	})
 }
 

@@ -1,0 +1,59 @@
+package job
+
+import (
+	"strconv"
+
+	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+)
+
+// Observe returns what a decision about ctj needs to know of one of its Jobs; see Owned. references are what
+// trigger.MergeReferences makes of the spec. The Job may have been through Strip.
+//
+// Annotations that somebody else has written never do more harm than one Job too many: a number counts only
+// where the Job has the name of that number, and hashes that do not look like ours count as unreadable.
+func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []trigger.MergedReference) trigger.Job {
+	observed := trigger.Job{
+		Name:              job.Name,
+		UID:               job.UID,
+		CreationTimestamp: job.CreationTimestamp.Time,
+		Deleting:          !job.DeletionTimestamp.IsZero(),
+		Number:            number(job, ctj),
+		Outcome:           Outcome(job),
+	}
+	written, ok := decodeHashes(job.Annotations[HashesAnnotation])
+	if !ok {
+		return observed
+	}
+	observed.Hashes = make([]trigger.TriggeredHash, 0, len(written))
+	observed.Changed = []trigger.Change{}
+	for _, reference := range references {
+		var pending []string
+		for _, field := range reference.Fields {
+			said := written[shortID(place{reference.Reference, field})]
+			if said.pending {
+				pending = append(pending, field)
+			}
+			if said.hash != "" {
+				observed.Hashes = append(observed.Hashes,
+					trigger.TriggeredHash{Reference: reference.Reference, Field: field, Hash: said.hash})
+			}
+		}
+		if len(pending) > 0 {
+			observed.Changed = append(observed.Changed,
+				trigger.Change{ObjectReference: reference.Reference, Fields: pending})
+		}
+	}
+	return observed
+}
+
+// number returns the number of the trigger that the Job is for, or 0.
+func number(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob) int64 {
+	n, err := strconv.ParseInt(job.Annotations[TriggerAnnotation], 10, 64)
+	if err != nil || n < 1 || job.Name != trigger.JobName(ctj.Name, ctj.UID, n) {
+		return 0
+	}
+	return n
+}
