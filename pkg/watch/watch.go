@@ -1,14 +1,24 @@
 // Package watch keeps, for every object and field path that some ChangeTriggeredJob references, a digest of
 // what the path selects, and tells whose digests have changed. It watches no more than it must, and keeps
 // no object.
+//
+// How a change travels: a source reads events off the wire and reduces each to digests (codec.go); a
+// client-go Reflector hands them to a run, which serves one scope (run.go); the run applies them to the
+// entries of its kind (entry.go), and whose digests that changes is woken. Which scopes are watched is
+// planned from the references (plan.go) whenever those, the served kinds (kind.go) or the permissions change.
 package watch
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 )
@@ -48,24 +58,204 @@ type Observation struct {
 	// Digests are those of the reference's Paths, in order; all Absent where the object does not exist.
 	// Empty unless Synced.
 	Digests []fieldpath.Digest
-	// Err says why the object cannot be seen; it holds nothing of any object's content.
+	// Err says why the object cannot be seen, where that is known; it holds nothing of any object's
+	// content. It is a *ScopeError where the reference gives a namespace and the kind has none, or the
+	// other way round.
 	Err error
 }
 
-// Engine is the interface by which the reconciler uses the watches.
-type Engine interface {
-	// Start runs the watches until ctx ends, and returns when every goroutine has ended.
-	// It is a manager Runnable that needs leader election.
-	Start(ctx context.Context) error
+// ScopeError says that a reference's namespace does not fit its kind.
+type ScopeError struct {
+	// Namespaced says whether the kind's objects live in namespaces.
+	Namespaced bool
+}
 
-	// Set replaces what owner references. It does not block on the API server, and costs little when
-	// nothing changed. References that name the same object must have been merged.
-	Set(owner types.NamespacedName, refs []Reference)
+// Error implements error.
+func (e *ScopeError) Error() string {
+	if e.Namespaced {
+		return "namespace is required for namespaced resources"
+	}
+	return "namespace must not be set for cluster-scoped resources"
+}
 
-	// Remove forgets owner. A watch that serves nobody any more is stopped.
-	Remove(owner types.NamespacedName)
+const (
+	// DefaultPollInterval is the default of Options.PollInterval.
+	DefaultPollInterval = time.Minute
+	// DefaultThreshold is the default of Options.Threshold. A watch costs the operator about 40 KiB and
+	// the API server about as much; one namespace's watch costs the transfer of everything in it. At 16,
+	// one kind has at most 256 watches (where nothing wider is denied), and a namespace is read whole
+	// only for references enough to make it likely that most of it counts.
+	DefaultThreshold = 16
 
-	// Observe returns what is known of the references given to Set, in the same order; ok is false where
-	// owner is unknown.
-	Observe(owner types.NamespacedName) (observations []Observation, ok bool)
+	// settleTime is how long after a change of references the watches are planned anew, so that many
+	// changes at once, as at start-up, give one plan.
+	settleTime = 10 * time.Millisecond
+)
+
+// Options configures an Engine. Config and OnChange are required.
+type Options struct {
+	// Config leads to the API server. Its throttling and timeout are ignored.
+	Config *rest.Config
+	// OnChange is called whenever an observation of that owner has changed: a digest, existence or state.
+	// It must not block. It may be called more often than there are changes, from any goroutine.
+	OnChange func(owner types.NamespacedName)
+	// PollInterval is how often kinds are listed that cannot be watched, and how often it is tried
+	// whether a kind that was not served or a scope that was forbidden is to be had by now.
+	PollInterval time.Duration
+	// Threshold is how many objects of one kind in one namespace are watched one by one, before their
+	// namespace is watched as a whole; and how many namespaces of one kind are watched one by one, before
+	// the cluster is. Negative: always as wide as permissions let.
+	Threshold int
+	// Log tells what is watched and what goes wrong; never anything that an object contains.
+	Log logr.Logger
+	// Clock is the time; default: the real one.
+	Clock clock.Clock
+}
+
+// Engine watches what owners reference. Its methods may be called from any goroutine, before, while and
+// after Start runs.
+type Engine struct {
+	Options
+	client  rest.Interface
+	catalog *catalog
+
+	// replan wakes the planner; it holds at most one wake-up.
+	replan chan struct{}
+	// goroutines counts those that Start waits for. They are added under mu while ctx runs.
+	goroutines sync.WaitGroup
+
+	mu     sync.RWMutex
+	ctx    context.Context // of Start; nil before
+	tick   moment
+	owners map[types.NamespacedName]*owner
+	kinds  map[schema.GroupVersionKind]*kind
+}
+
+// New returns an Engine that Start runs.
+func New(options Options) (*Engine, error) {
+	if options.Config == nil || options.OnChange == nil {
+		return nil, errors.New("watch: Config and OnChange are required")
+	}
+	if options.PollInterval <= 0 {
+		options.PollInterval = DefaultPollInterval
+	}
+	if options.Threshold == 0 {
+		options.Threshold = DefaultThreshold
+	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	client, err := newClient(options.Config)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{
+		Options: options,
+		client:  client,
+		catalog: &catalog{client: client, clock: options.Clock, answers: map[string]*answer{}},
+		replan:  make(chan struct{}, 1),
+		owners:  map[types.NamespacedName]*owner{},
+		kinds:   map[schema.GroupVersionKind]*kind{},
+	}, nil
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable: only the leader watches.
+func (e *Engine) NeedLeaderElection() bool { return true }
+
+// Start runs the watches until ctx ends, and returns when every goroutine has ended. It runs once.
+func (e *Engine) Start(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	e.mu.Lock()
+	if e.ctx != nil {
+		e.mu.Unlock()
+		return errors.New("watch: the engine was started before")
+	}
+	e.ctx = ctx
+	e.followDefinitions()
+	e.planDirty()
+	e.mu.Unlock()
+
+	for e.sleepUntil(ctx, e.replan) && e.sleep(ctx, settleTime) {
+		e.mu.Lock()
+		e.planDirty()
+		e.mu.Unlock()
+	}
+
+	// Whoever holds the lock after this sees that ctx has ended, and adds no goroutine.
+	e.mu.Lock()
+	cancel()
+	e.mu.Unlock()
+	e.goroutines.Wait()
+	return nil
+}
+
+// spawn runs f in a goroutine that Start waits for, unless Start has not begun or is ending. It is called
+// under mu.
+func (e *Engine) spawn(f func()) bool {
+	if e.ctx == nil || e.ctx.Err() != nil {
+		return false
+	}
+	e.goroutines.Go(f)
+	return true
+}
+
+// sleep returns true after the duration, or false as soon as ctx ends.
+func (e *Engine) sleep(ctx context.Context, duration time.Duration) bool {
+	_, ok := e.sleepOr(ctx, duration, nil)
+	return ok
+}
+
+// sleepOr is sleep that a wake-up ends early: then woken is true.
+func (e *Engine) sleepOr(ctx context.Context, duration time.Duration, wake <-chan struct{}) (woken, ok bool) {
+	timer := e.Clock.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-wake:
+		woken = true
+	case <-ctx.Done():
+	}
+	return woken, ctx.Err() == nil
+}
+
+// sleepUntil returns true after a wake-up, or false as soon as ctx ends.
+func (e *Engine) sleepUntil(ctx context.Context, wake <-chan struct{}) bool {
+	select {
+	case <-wake:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// moment orders what happens within the engine: references that join, reads that begin, states that are
+// stored.
+type moment uint64
+
+// next returns a new moment. It is called under mu.
+func (e *Engine) next() moment {
+	e.tick++
+	return e.tick
+}
+
+// wakeups are the owners to tell of a change, once the lock is released.
+type wakeups map[*owner]struct{}
+
+// update runs f under the lock, and then wakes whom f says.
+func (e *Engine) update(f func(wake wakeups)) {
+	wake := wakeups{}
+	e.mu.Lock()
+	f(wake)
+	e.mu.Unlock()
+	for owner := range wake {
+		e.OnChange(owner.name)
+	}
+}
+
+func signal(wake chan struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
 }

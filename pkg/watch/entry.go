@@ -1,0 +1,179 @@
+package watch
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+)
+
+// entry is one referenced object. However many owners reference it, it is kept once.
+type entry struct {
+	kind *kind
+	name types.NamespacedName
+	// references counts those of all owners.
+	references int
+	// paths is replaced, never changed, so that a reader may go on with what it was.
+	paths []*watchedPath
+
+	state State
+	since time.Time
+	err   error
+	// unfit is true where the reference's namespace does not fit the kind: no scope covers it.
+	unfit bool
+
+	// joined is when the object was first referenced.
+	joined moment
+	// confirmed is true once a read that began after joined has told of the object.
+	confirmed bool
+	exists    bool
+	// version is the resource version of what is stored: the object's, or that of the list or deletion
+	// that told of its absence.
+	version string
+	// stored is when version was stored.
+	stored moment
+}
+
+// watchedPath is one path of an object, and its digest.
+type watchedPath struct {
+	path   *fieldpath.Path
+	owners []*owner
+	// joined is when the path was first referenced.
+	joined moment
+	// known is true once a read that began after joined has told the digest.
+	known  bool
+	digest fieldpath.Digest
+	// since is when known last changed.
+	since time.Time
+}
+
+// sight is one version of an object, or its absence, as it was seen.
+type sight struct {
+	version string
+	exists  bool
+	// digests are those of paths: the entry's when the object was reduced.
+	paths   []*watchedPath
+	digests []fieldpath.Digest
+	// read is when the read began that saw it, all of whose answer was then the latest; 0 for an event
+	// of a watch, which may be late.
+	read moment
+}
+
+// watch returns the entry's path, and adds it where nobody has referenced it before.
+func (ent *entry) watch(path *fieldpath.Path) *watchedPath {
+	for _, p := range ent.paths {
+		if p.path.String() == path.String() {
+			return p
+		}
+	}
+	e := ent.kind.engine
+	p := &watchedPath{path: path, joined: e.next(), since: e.Clock.Now()}
+	ent.paths = append(slices.Clip(slices.Clone(ent.paths)), p)
+	return p
+}
+
+// drop forgets the paths that nobody references any more.
+func (ent *entry) drop() {
+	unused := func(p *watchedPath) bool { return len(p.owners) == 0 }
+	if slices.ContainsFunc(ent.paths, unused) {
+		ent.paths = slices.DeleteFunc(slices.Clone(ent.paths), unused)
+	}
+}
+
+// complete says whether everything that is referenced of the object is known.
+func (ent *entry) complete() bool {
+	return ent.confirmed && !slices.ContainsFunc(ent.paths, func(p *watchedPath) bool { return !p.known })
+}
+
+// apply stores what was seen, unless something newer is stored.
+//
+// What is first known of a path must come from a read that began after the path was referenced. A watch can
+// lag: were its event taken for the first sight of a path, the events behind it would look like changes made
+// since, and trigger. And a read that began before may have dropped the object as nobody's.
+func (ent *entry) apply(s sight, wake wakeups) {
+	e := ent.kind.engine
+	if s.read != 0 && s.read < ent.joined && !s.exists {
+		return // it was not looked for
+	}
+	if !s.supersedes(ent) {
+		return
+	}
+	now := e.Clock.Now()
+	if s.exists != ent.exists {
+		ent.wakeAll(wake)
+	}
+	ent.exists, ent.version, ent.stored = s.exists, s.version, e.next()
+	if s.read > ent.joined && !ent.confirmed {
+		ent.confirmed = true
+		ent.wakeAll(wake)
+	}
+	set := func(p *watchedPath, digest fieldpath.Digest) {
+		if !p.known && s.read < p.joined {
+			return
+		}
+		if p.known && p.digest == digest {
+			return
+		}
+		if !p.known {
+			p.known, p.since = true, now
+		}
+		p.digest = digest
+		p.wakeAll(wake)
+	}
+	if s.exists {
+		for i, p := range s.paths {
+			set(p, s.digests[i])
+		}
+		return
+	}
+	for _, p := range ent.paths {
+		set(p, fieldpath.Absent)
+	}
+}
+
+// supersedes says whether the sight is to replace what the entry holds.
+//
+// A read that began after what is stored was stored is later than it, whatever the versions say: they go back
+// when etcd is restored from a backup. For anything else they decide. Versions that cannot be compared say
+// nothing, and a watch's events come in order.
+func (s sight) supersedes(ent *entry) bool {
+	if s.read > ent.stored {
+		return true
+	}
+	order, err := resourceversion.CompareResourceVersion(s.version, ent.version)
+	return err != nil || order > 0 || (order == 0 && s.read != 0)
+}
+
+// setState sets what is known of the entry's visibility.
+func (ent *entry) setState(state State, err error, wake wakeups) {
+	if ent.state == state && sameText(ent.err, err) {
+		return
+	}
+	if ent.state != state {
+		ent.since = ent.kind.engine.Clock.Now()
+	}
+	ent.state, ent.err = state, err
+	ent.wakeAll(wake)
+}
+
+func (ent *entry) wakeAll(wake wakeups) {
+	for _, p := range ent.paths {
+		p.wakeAll(wake)
+	}
+}
+
+func (p *watchedPath) wakeAll(wake wakeups) {
+	for _, o := range p.owners {
+		wake[o] = struct{}{}
+	}
+}
+
+func sameText(a, b error) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Error() == b.Error()
+}

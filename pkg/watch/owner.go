@@ -1,0 +1,154 @@
+package watch
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+)
+
+// owner is who references objects.
+type owner struct {
+	name       types.NamespacedName
+	references []reference
+}
+
+// reference is a Reference as it is kept.
+type reference struct {
+	entry *entry
+	paths []*watchedPath
+}
+
+func (r reference) equal(given Reference) bool {
+	return r.entry.kind.gvk == given.GroupVersionKind &&
+		r.entry.name == types.NamespacedName{Namespace: given.Namespace, Name: given.Name} &&
+		slices.EqualFunc(r.paths, given.Paths, func(p *watchedPath, given *fieldpath.Path) bool {
+			return p.path.String() == given.String()
+		})
+}
+
+// Set replaces what owner references. It does not block on the API server, and costs little when
+// nothing changed. References that name the same object must have been merged.
+func (e *Engine) Set(name types.NamespacedName, references []Reference) {
+	e.mu.RLock()
+	o := e.owners[name]
+	unchanged := o != nil && slices.EqualFunc(o.references, references, reference.equal)
+	e.mu.RUnlock()
+	if unchanged {
+		return
+	}
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	o = e.owners[name]
+	if o == nil {
+		o = &owner{name: name}
+		e.owners[name] = o
+	}
+	former := o.references
+	o.references = make([]reference, 0, len(references))
+	for _, given := range references {
+		o.references = append(o.references, e.acquire(o, given))
+	}
+	e.release(o, former)
+	signal(e.replan)
+}
+
+// Remove forgets owner. A watch that serves nobody any more is stopped.
+func (e *Engine) Remove(name types.NamespacedName) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if o := e.owners[name]; o != nil {
+		delete(e.owners, name)
+		e.release(o, o.references)
+		signal(e.replan)
+	}
+}
+
+// Observe returns what is known of the references given to Set, in the same order; ok is false where
+// owner is unknown.
+func (e *Engine) Observe(name types.NamespacedName) (observations []Observation, ok bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	o := e.owners[name]
+	if o == nil {
+		return nil, false
+	}
+	observations = make([]Observation, 0, len(o.references))
+	for _, r := range o.references {
+		observations = append(observations, r.observe())
+	}
+	return observations, true
+}
+
+// Scope says whether the objects of the reference's kind live in namespaces. It is known once discovery has
+// answered for a kind that some owner references; OnChange tells an owner of it only where its reference
+// does not fit (see ScopeError).
+func (e *Engine) Scope(given Reference) (namespaced, known bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	k := e.kinds[given.GroupVersionKind]
+	if k == nil || k.resource == nil {
+		return false, false
+	}
+	return k.resource.namespaced, true
+}
+
+func (r reference) observe() Observation {
+	o := Observation{State: r.entry.state, Since: r.entry.since, Err: r.entry.err}
+	if o.State != Synced {
+		return o
+	}
+	digests := make([]fieldpath.Digest, 0, len(r.paths))
+	known := r.entry.confirmed
+	for _, p := range r.paths {
+		known = known && p.known
+		digests = append(digests, p.digest)
+		if p.since.After(o.Since) {
+			o.Since = p.since
+		}
+	}
+	if !known {
+		o.State = NotSynced
+		return o
+	}
+	o.Exists, o.Digests = r.entry.exists, digests
+	return o
+}
+
+// acquire makes o an owner of the reference's paths.
+func (e *Engine) acquire(o *owner, given Reference) reference {
+	k := e.kinds[given.GroupVersionKind]
+	if k == nil {
+		k = newKind(e, given.GroupVersionKind)
+		e.kinds[k.gvk] = k
+	}
+	ent := k.entry(types.NamespacedName{Namespace: given.Namespace, Name: given.Name})
+	r := reference{entry: ent, paths: make([]*watchedPath, 0, len(given.Paths))}
+	for _, path := range given.Paths {
+		p := ent.watch(path)
+		p.owners = append(p.owners, o)
+		r.paths = append(r.paths, p)
+	}
+	ent.references++
+	k.dirty = true
+	k.join(ent)
+	return r
+}
+
+// release takes o off the references' paths, and forgets what nobody references any more.
+func (e *Engine) release(o *owner, references []reference) {
+	for _, r := range references {
+		for _, p := range r.paths {
+			i := slices.Index(p.owners, o)
+			p.owners = slices.Delete(p.owners, i, i+1)
+		}
+		ent := r.entry
+		ent.drop()
+		if ent.references--; ent.references == 0 {
+			delete(ent.kind.entries, ent.name)
+		}
+		ent.kind.dirty = true
+	}
+}

@@ -1,0 +1,89 @@
+package watch
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// scope is what one watch of a kind covers: one object (both fields set, or only name where the kind is
+// cluster-scoped), one namespace (only namespace set), or the whole cluster (neither set).
+type scope struct {
+	namespace, name string
+}
+
+var clusterScope = scope{}
+
+func objectScope(object types.NamespacedName) scope {
+	return scope{namespace: object.Namespace, name: object.Name}
+}
+
+func (s scope) covers(object types.NamespacedName) bool {
+	return (s.namespace == "" || s.namespace == object.Namespace) && (s.name == "" || s.name == object.Name)
+}
+
+// single says whether the scope is one object. Nothing is narrower.
+func (s scope) single() bool { return s.name != "" }
+
+func (s scope) String() string {
+	switch {
+	case s.single():
+		return types.NamespacedName{Namespace: s.namespace, Name: s.name}.String()
+	case s.namespace != "":
+		return s.namespace + "/*"
+	default:
+		return "*"
+	}
+}
+
+// scopesOf are the scopes that cover an object, the widest first.
+func scopesOf(object types.NamespacedName) []scope {
+	if object.Namespace == "" {
+		return []scope{clusterScope, objectScope(object)}
+	}
+	return []scope{clusterScope, {namespace: object.Namespace}, objectScope(object)}
+}
+
+// plan returns the narrowest scopes that serve the referenced objects of one kind: single objects while
+// there are at most threshold of them in a namespace, else the namespace; and while there are at most
+// threshold namespaces, those, else the cluster. A scope that was denied is not used: the narrower ones
+// stand in for it, down to the single object, which is used even if denied, because nothing is left.
+//
+// So that it does not flap, a wide scope that is in use (current) is left only at half the threshold.
+// A negative threshold always gives the widest scope. The result is sorted and depends on nothing else.
+func plan(objects []types.NamespacedName, denied, current map[scope]bool, threshold int) []scope {
+	if len(objects) == 0 {
+		return nil
+	}
+	byNamespace := map[string][]types.NamespacedName{}
+	for _, object := range objects {
+		byNamespace[object.Namespace] = append(byNamespace[object.Namespace], object)
+	}
+	wide := func(s scope, count int) bool {
+		limit := threshold
+		if current[s] {
+			limit = threshold / 2
+		}
+		return count > limit && !denied[s]
+	}
+
+	// The objects of a cluster-scoped kind have the empty namespace: its scope is the cluster.
+	if wide(clusterScope, len(byNamespace)) || wide(clusterScope, len(byNamespace[""])) {
+		return []scope{clusterScope}
+	}
+	var scopes []scope
+	for namespace, objects := range byNamespace {
+		if namespace != "" && wide(scope{namespace: namespace}, len(objects)) {
+			scopes = append(scopes, scope{namespace: namespace})
+			continue
+		}
+		for _, object := range objects {
+			scopes = append(scopes, objectScope(object))
+		}
+	}
+	slices.SortFunc(scopes, func(a, b scope) int {
+		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+	})
+	return scopes
+}

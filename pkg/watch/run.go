@@ -1,0 +1,278 @@
+package watch
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+)
+
+// run lists and watches one scope of a kind, and applies what it sees to the kind's entries. It is the store
+// of its Reflector. Its fields are guarded by the engine's lock.
+type run struct {
+	kind     *kind
+	resource resource
+	scope    scope
+	source   *source
+	ctx      context.Context // ends when the run is stopped
+	cancel   context.CancelFunc
+
+	// polled is true where the scope cannot be watched: it is listed again and again.
+	polled bool
+	// began is when the last read of the whole scope began.
+	began moment
+	// streaming is true while that read is the start of a watch.
+	streaming bool
+	// synced is true from a complete read, with a watch that goes on from it, until that breaks for good.
+	synced bool
+
+	// joins are entries that joined while the run was synced: they are read one by one.
+	joins   map[*entry]struct{}
+	joining bool
+}
+
+// start starts a run of the scope.
+func (k *kind) start(s scope) {
+	e := k.engine
+	r := &run{kind: k, resource: *k.resource, scope: s, polled: !k.resource.watchable, joins: map[*entry]struct{}{}}
+	r.ctx, r.cancel = context.WithCancel(e.ctx)
+	r.source = &source{
+		collection: collection{client: e.client, path: k.resource.collection(s.namespace)},
+		name:       s.name,
+		reduce:     k.reduce,
+		reading:    r.reading,
+		watching:   r.watching,
+	}
+	k.runs[s] = r
+	e.spawn(func() { r.loop(r.ctx) })
+	e.Log.V(1).Info("watching", "kind", k.gvk.String(), "scope", s.String())
+}
+
+// reduce reduces an object to its digests, or to nothing where nobody references it. No lock is held while
+// the digests are made.
+func (k *kind) reduce(event apiwatch.EventType, o raw) *object {
+	e := k.engine
+	e.mu.RLock()
+	var paths []*watchedPath
+	ent := k.entries[types.NamespacedName{Namespace: o.namespace, Name: o.name}]
+	if ent != nil {
+		paths = ent.paths
+	}
+	e.mu.RUnlock()
+	if o.name == "" {
+		e.Log.Info("ignored an object without a name", "kind", k.gvk.String())
+	}
+	if ent == nil {
+		return nil
+	}
+	kept := &object{paths: paths}
+	kept.Namespace, kept.Name, kept.ResourceVersion = ent.name.Namespace, ent.name.Name, o.resourceVersion
+	if event != apiwatch.Deleted {
+		compiled := make([]*fieldpath.Path, len(paths))
+		for i, p := range paths {
+			compiled[i] = p.path
+		}
+		kept.digests = fieldpath.Digests(o.json, compiled)
+	}
+	return kept
+}
+
+// newBackoff returns how long to wait after each failure in a row.
+func newBackoff(c clock.Clock) wait.DelayFunc {
+	return wait.Backoff{
+		Duration: 50 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: 30 * time.Second,
+	}.DelayWithReset(c, 2*time.Minute)
+}
+
+func (r *run) loop(ctx context.Context) {
+	e := r.kind.engine
+	ctx = klog.NewContext(ctx, e.Log.V(1))
+	reflector := cache.NewReflectorWithOptions(r.source.listerWatcher(), nil, r, cache.ReflectorOptions{
+		Name:            r.scope.String(),
+		TypeDescription: r.kind.gvk.String(),
+		Clock:           e.Clock,
+	})
+	delay := newBackoff(e.Clock)
+	for ctx.Err() == nil {
+		err := r.cycle(ctx, reflector)
+		if ctx.Err() != nil {
+			return
+		}
+		pause := delay()
+		forbidden := apierrors.IsForbidden(err)
+		if forbidden {
+			pause = e.PollInterval
+		}
+		goOn := true
+		if err != nil {
+			e.update(func(wake wakeups) { goOn = r.failed(err, wake) })
+		}
+		if !goOn || !e.sleep(ctx, pause) {
+			return
+		}
+		if forbidden {
+			e.update(func(wakeups) { r.kind.forgive() })
+		}
+	}
+}
+
+// cycle reads the scope and follows it until that breaks.
+func (r *run) cycle(ctx context.Context, reflector *cache.Reflector) error {
+	e := r.kind.engine
+	e.mu.RLock()
+	watched := !r.polled
+	e.mu.RUnlock()
+	if watched {
+		defer r.source.wait()
+		return reflector.ListAndWatchWithContext(ctx)
+	}
+	for {
+		list, err := r.source.listAll(ctx)
+		if err != nil {
+			return err
+		}
+		_ = r.Replace(list.Items, list.ResourceVersion)
+		if !e.sleep(ctx, e.PollInterval) {
+			return nil
+		}
+	}
+}
+
+// failed says whether the run is to try again.
+func (r *run) failed(err error, wake wakeups) (again bool) {
+	k := r.kind
+	if !r.current() {
+		return false
+	}
+	k.engine.Log.V(1).Info("a watch failed", "kind", k.gvk.String(), "scope", r.scope.String(), "error", err.Error())
+	r.synced = false
+	defer k.retire()
+	switch {
+	case apierrors.IsForbidden(err) && !r.scope.single():
+		k.denied[r.scope] = k.engine.Clock.Now()
+		k.stop(r)
+		k.plan()
+		return false
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		r.lost(Forbidden, err, wake)
+	case apierrors.IsMethodNotSupported(err) && !r.polled:
+		r.polled = true
+	case apierrors.IsNotFound(err):
+		signal(k.ask)
+		r.lost(NotSynced, err, wake)
+	default:
+		r.lost(NotSynced, err, wake)
+	}
+	return true
+}
+
+// lost sets the state of the entries that no other run serves.
+func (r *run) lost(state State, err error, wake wakeups) {
+	r.kind.covered(r.scope, func(ent *entry) {
+		if !r.kind.served(ent) {
+			ent.setState(state, err, wake)
+		}
+	})
+}
+
+// current says whether the run was not stopped. What a stopped run still sees does no harm, but what it
+// concludes may be old.
+func (r *run) current() bool { return r.kind.runs[r.scope] == r }
+
+// reading is called when a read of the whole scope begins.
+func (r *run) reading() {
+	r.kind.engine.update(func(wakeups) {
+		r.began, r.streaming = r.kind.engine.next(), false
+	})
+}
+
+// watching is called when a watch was established. Only now, after a list, is the run synced: a permission
+// to list but not to watch is no way to see changes.
+func (r *run) watching(streamingList bool) {
+	r.kind.engine.update(func(wake wakeups) {
+		if r.streaming = streamingList; !streamingList {
+			r.sync(wake)
+		}
+	})
+}
+
+// sync declares that the run sees its scope.
+func (r *run) sync(wake wakeups) {
+	if !r.current() {
+		return
+	}
+	r.synced = true
+	r.kind.covered(r.scope, func(ent *entry) {
+		ent.setState(Synced, nil, wake)
+		r.kind.join(ent)
+	})
+	r.kind.retire()
+}
+
+// Replace implements cache.ReflectorStore: the items are all that exists in the scope of what is referenced.
+func (r *run) Replace(items []any, version string) error {
+	k := r.kind
+	k.engine.update(func(wake wakeups) {
+		if !r.current() {
+			return
+		}
+		k.show(r.scope, items, version, r.began, wake)
+		if r.streaming || r.polled {
+			r.sync(wake)
+		}
+	})
+	return nil
+}
+
+// show applies the answer of a read of a scope, which began at a given moment, to what the scope covers.
+func (k *kind) show(s scope, items []any, version string, read moment, wake wakeups) {
+	found := make(map[types.NamespacedName]*object, len(items))
+	for _, item := range items {
+		o := item.(*object)
+		found[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}] = o
+	}
+	k.covered(s, func(ent *entry) {
+		seen := sight{version: version}
+		if o := found[ent.name]; o != nil {
+			seen = o.sight(true)
+		}
+		seen.read = read
+		ent.apply(seen, wake)
+	})
+}
+
+func (o *object) sight(exists bool) sight {
+	return sight{version: o.ResourceVersion, exists: exists, paths: o.paths, digests: o.digests}
+}
+
+// Add implements cache.ReflectorStore.
+func (r *run) Add(item any) error { return r.event(item.(*object), true) }
+
+// Update implements cache.ReflectorStore.
+func (r *run) Update(item any) error { return r.event(item.(*object), true) }
+
+// Delete implements cache.ReflectorStore.
+func (r *run) Delete(item any) error { return r.event(item.(*object), false) }
+
+// Resync implements cache.ReflectorStore. There is nothing to do: nothing is derived from what is stored.
+func (r *run) Resync() error { return nil }
+
+// event applies what a watch told of one object.
+func (r *run) event(o *object, exists bool) error {
+	k := r.kind
+	k.engine.update(func(wake wakeups) {
+		ent := k.entries[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}]
+		if ent != nil && !ent.unfit && r.current() {
+			ent.apply(o.sight(exists), wake)
+		}
+	})
+	return nil
+}
