@@ -31,8 +31,8 @@ type Input struct {
 	// Status is what was last written.
 	Status *v1alpha.ChangeTriggeredJobStatus
 
-	// Observations holds one entry per referenced object, in the order of the spec, entries of the spec
-	// that name the same object merged into one.
+	// Observations holds one entry per object of MergeReferences(Spec.Resources). Of an object without an
+	// entry (as there may be when the spec is invalid) nothing new is known: its status stays.
 	Observations []Observation
 
 	// Jobs are the Jobs whose controller is this ChangeTriggeredJob, by UID.
@@ -46,6 +46,11 @@ type Input struct {
 	// attempt failed; see Refusal.
 	Refusal *Refusal
 
+	// LastStatusWrite is when this process last wrote the status; zero where it has not. A status that
+	// differs from the stored one by nothing but the hashes of what is pending anyway is written no more
+	// often than every ten seconds.
+	LastStatusWrite time.Time
+
 	// HashID is the id part of hashes made with the operator's present key (what stands before the
 	// colon). A stored hash with another id cannot be compared with an observed one.
 	HashID string
@@ -54,7 +59,7 @@ type Input struct {
 	Now time.Time
 }
 
-// Visibility says whether an object can be seen.
+// Visibility says whether an object can be seen. Any value but those below counts as NotSynced.
 type Visibility string
 
 const (
@@ -78,7 +83,8 @@ type Observation struct {
 	Reference ObjectReference
 	// Visibility says whether Exists and Hashes are known.
 	Visibility Visibility
-	// Since is when Visibility last changed; used to wait before NotSynced is shown.
+	// Since is when Visibility last changed. NotSynced is shown, and a trigger may stand for the last known
+	// state, once it has lasted for 30 seconds.
 	Since time.Time
 	// Exists says whether the object exists. Known only when Visible.
 	Exists bool
@@ -115,7 +121,8 @@ type Job struct {
 	// Number is the trigger number in the Job's annotation; 0 where there is none, where it cannot be
 	// read, or where the Job's name is not the one that UID and number give (see JobName).
 	Number int64
-	// Outcome is Active until the Job has the condition Complete or Failed.
+	// Outcome is Active until the Job has the condition Complete or Failed. Any value but Succeeded and
+	// Failed counts as Active.
 	Outcome v1alpha.JobStatus
 	// Hashes are the hashes that the Job's trigger stood for, as far as their fields are still in the
 	// spec; nil where they could not be read.
@@ -144,10 +151,12 @@ type Creation struct {
 	Name   string
 	Number int64
 	Reason Reason
-	// Changed names the references and fields that were pending.
+	// Changed names the references and fields that were pending, in the order of the spec.
 	Changed []Change
-	// Hashes are the hashes of every field of the spec that this trigger stands for. The Job carries
-	// them, so that a process that crashed before it wrote status finds them again (rule 0).
+	// Hashes are the hashes of every field of the spec that this trigger stands for: the observed one, or
+	// the last known one where the object cannot be seen now. Fields that were never seen, or not since
+	// the operator's key was replaced, have none. The Job carries the hashes, so that a process that
+	// crashed before it wrote status finds them again (rule 0).
 	Hashes []TriggeredHash
 }
 
@@ -161,8 +170,8 @@ type Change struct {
 // spec's generation changes; it does not outlive the process, so that a new one tries at once.
 type Refusal struct {
 	// Reason is the condition reason to show: ReasonInvalidSpec (the API server refused the Job as
-	// invalid), ReasonJobNotCreated (quota, policy, …) or ReasonNameTaken (a Job of that name exists that
-	// is not ours).
+	// invalid), ReasonNameTaken (a Job of that name exists that is not ours) or ReasonJobNotCreated
+	// (quota, policy, …), which also stands for any other value.
 	Reason string
 	// Message says what the API server said.
 	Message string
@@ -193,8 +202,11 @@ func Warning(reason, message string) Event {
 // Decision is what is to be done. The caller acts in this order: Create, then Status, then Delete, then
 // Events; a step that fails ends the reconcile.
 //
-//   - With Create set, Status is what is to be written once the create succeeded.
-//   - With Adopted set, Status takes over a Job that exists already; nothing else is to be done.
+//   - With Create set, Status is what is to be written once the create succeeded, and Delete counts on it.
+//   - With Adopted set, Status takes over a Job that exists already; nothing else is to be done before the
+//     next decision, which RequeueAfter wants at once.
+//   - With ReadLastJob set, nothing else is.
+//   - Events are there only with a Status.
 type Decision struct {
 	// Create is the Job to create, or nil.
 	Create *Creation
@@ -216,10 +228,3 @@ type Decision struct {
 	// empty where nothing is pending or a Job is created.
 	Skip string
 }
-
-// JobName is the name of the Job of a trigger: the ChangeTriggeredJob's name, a hyphen, and ten characters
-// made from its UID and the number. The name is the lock that keeps a trigger number from running twice.
-func JobName(name string, uid types.UID, number int64) string { panic("to be written") }
-
-// Decide says what is to be done.
-func Decide(in Input) Decision { panic("to be written") }

@@ -1,0 +1,230 @@
+package trigger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// syncPatience is how long a reference may be without a consistent view before that is shown, and before a
+// trigger is made for what was known of it last. A restart is over well before.
+const syncPatience = 30 * time.Second
+
+// reference is what is known of one referenced object: what status has kept, and what is observed now.
+type reference struct {
+	ObjectReference
+	fields []field
+	// trouble is the condition reason why the object cannot be seen; empty where it can.
+	trouble string
+	// message is for people; empty where the object exists and can be seen.
+	message string
+	// unseen is true while there is no view of the object and it is too early to say so: what status
+	// said stays, and no trigger is made for it.
+	unseen bool
+	// shownAt is when it will be said of what is unseen; zero where that is not known.
+	shownAt time.Time
+}
+
+// field is one field path of a reference.
+type field struct {
+	path string
+	// hash stands for the last known state; empty until the field has been seen.
+	hash string
+	// baseline stands for the state that the last trigger stood for, or of the first look where none has
+	// been triggered since; empty until there is one.
+	baseline string
+	// seen is true where hash is what is observed now.
+	seen bool
+}
+
+// pending reports whether the state is known to differ from the one that the last Job ran for.
+func (f *field) pending() bool {
+	return f.baseline != "" && f.hash != "" && f.hash != f.baseline
+}
+
+// see takes in an observed hash, and reports whether it could be compared with the baseline.
+//
+// A baseline made with another key says nothing about the present state. What was pending stays pending,
+// lest a change is lost. The rest takes the present state as its baseline, lest a replaced key, or an upgrade
+// from a release that hashed otherwise, starts a Job for everything there is.
+func (f *field) see(hash string) bool {
+	known := true
+	switch {
+	case f.baseline == "": // first sight: nothing to compare with, so nothing has changed
+		f.baseline = hash
+	case comparable(f.baseline, hash):
+	case f.pending():
+		f.baseline, known = Unknown, false
+	default:
+		f.baseline, known = hash, false
+	}
+	f.hash, f.seen = hash, true
+	return known
+}
+
+// answer makes the last known state the baseline: a trigger stands for it. What was never seen cannot be
+// answered, and keeps its baseline.
+func (f *field) answer() {
+	if f.hash != "" {
+		f.baseline = f.hash
+	}
+}
+
+// pending reports whether one of the fields is.
+func (r *reference) pending() bool { return len(r.pendingFields()) > 0 }
+
+// pendingFields returns the paths of the fields that are pending.
+func (r *reference) pendingFields() []string {
+	var paths []string
+	for i := range r.fields {
+		if r.fields[i].pending() {
+			paths = append(paths, r.fields[i].path)
+		}
+	}
+	return paths
+}
+
+// lacksBaseline reports whether some field has none, so that a change of it could not be noticed.
+func (r *reference) lacksBaseline() bool {
+	return slices.ContainsFunc(r.fields, func(f field) bool { return f.baseline == "" })
+}
+
+// awaitsFirstLook reports whether the reference was never seen, and it is too early to say so.
+func (r *reference) awaitsFirstLook() bool { return r.unseen && r.lacksBaseline() }
+
+// references puts together what status kept and what is observed. It returns the references of the spec in
+// their order (what has left the spec is forgotten), and whether a kept hash could not be compared.
+func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []reference, incomparable bool) {
+	kept := keptFields(stored.ResourceHashes)
+	messages := make(map[ObjectReference]string, len(stored.ResourceHashes))
+	for i := range stored.ResourceHashes {
+		messages[objectOf(&stored.ResourceHashes[i])] = stored.ResourceHashes[i].Message
+	}
+	observed := make(map[ObjectReference]*Observation, len(in.Observations))
+	for i := range in.Observations {
+		observed[in.Observations[i].Reference] = &in.Observations[i]
+	}
+	for _, wanted := range wantedReferences(in, stored) {
+		ref := reference{ObjectReference: wanted.Reference, fields: make([]field, 0, len(wanted.Fields))}
+		for _, path := range wanted.Fields {
+			f := kept[fieldKey{wanted.Reference, path}]
+			f.path = path
+			ref.fields = append(ref.fields, f)
+		}
+		if !ref.observe(observed[ref.ObjectReference], in.Now, messages[ref.ObjectReference]) {
+			incomparable = true
+		}
+		refs = append(refs, ref)
+	}
+	return refs, incomparable
+}
+
+// observe takes in what is seen of the object, and reports whether all of it could be compared. What cannot be
+// seen is never a change: the last known hash stays (rule 3). keptMessage is what status says of the reference.
+func (r *reference) observe(o *Observation, now time.Time, keptMessage string) bool {
+	if o == nil {
+		r.unseen, r.message = true, keptMessage
+		return true
+	}
+	switch o.Visibility {
+	case Visible:
+		if !o.Exists {
+			r.message = messageAbsent
+		}
+	case Forbidden:
+		r.trouble, r.message = ReasonForbidden, messageForbidden
+		return true
+	case KindNotServed: // and so the object does not exist: its hashes are Absent
+		r.trouble, r.message = ReasonKindNotServed, messageKindNotServed
+	case VersionNotServed:
+		r.trouble, r.message = ReasonKindNotServed, messageVersionNotServed
+		return true
+	default:
+		if shownAt := o.Since.Add(syncPatience); now.Before(shownAt) {
+			r.unseen, r.shownAt, r.message = true, shownAt, keptMessage
+		} else {
+			r.trouble, r.message = ReasonNotSynced, messageNotSynced
+		}
+		return true
+	}
+	hashes := make(map[string]string, len(o.Fields))
+	for i, path := range o.Fields[:min(len(o.Fields), len(o.Hashes))] {
+		hashes[path] = o.Hashes[i]
+	}
+	all := true
+	for i := range r.fields {
+		if hash := hashes[r.fields[i].path]; hash != "" && !r.fields[i].see(hash) {
+			all = false
+		}
+	}
+	return all
+}
+
+// wantedReferences are those of the spec; of a spec that could not be decoded nothing is known, so that what
+// status has is kept until it is mended.
+func wantedReferences(in Input, stored *v1alpha.ChangeTriggeredJobStatus) []MergedReference {
+	if in.Spec != nil && in.Spec.Undecoded() == nil {
+		return MergeReferences(in.Spec.Resources)
+	}
+	kept := make([]v1alpha.ResourceReference, 0, len(stored.ResourceHashes))
+	for i := range stored.ResourceHashes {
+		entry := &stored.ResourceHashes[i]
+		ref := v1alpha.ResourceReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
+		for j := range entry.Fields {
+			ref.Fields = append(ref.Fields, entry.Fields[j].Field)
+		}
+		kept = append(kept, ref)
+	}
+	return MergeReferences(kept)
+}
+
+// fieldKey identifies one field of one object.
+type fieldKey struct {
+	object ObjectReference
+	path   string
+}
+
+// keptFields returns what status says of each field. Where an older release wrote an object twice, the first
+// entry that knows a field counts.
+func keptFields(entries []v1alpha.ResourceHash) map[fieldKey]field {
+	kept := make(map[fieldKey]field, len(entries))
+	for i := range entries {
+		for _, stored := range entries[i].Fields {
+			key := fieldKey{objectOf(&entries[i]), stored.Field}
+			if kept[key].baseline != "" {
+				continue
+			}
+			f := field{hash: stored.Hash, baseline: stored.LastTriggeredHash}
+			if f.baseline == "" {
+				f.baseline = f.hash
+			}
+			kept[key] = f
+		}
+	}
+	return kept
+}
+
+// resourceHashes is the references as status has them: lastTriggeredHash only where it differs from hash.
+func resourceHashes(refs []reference) []v1alpha.ResourceHash {
+	entries := make([]v1alpha.ResourceHash, 0, len(refs))
+	for i := range refs {
+		ref := &refs[i]
+		entry := v1alpha.ResourceHash{
+			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Message: ref.message,
+		}
+		for _, f := range ref.fields {
+			stored := v1alpha.FieldHash{Field: f.path, Hash: f.hash}
+			if f.baseline != f.hash {
+				stored.LastTriggeredHash = f.baseline
+			}
+			entry.Fields = append(entry.Fields, stored)
+		}
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
+func objectOf(entry *v1alpha.ResourceHash) ObjectReference {
+	return ObjectReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
+}

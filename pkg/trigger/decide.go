@@ -1,0 +1,151 @@
+package trigger
+
+import (
+	"time"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// atOnce is the wait before the next decision where there is something to decide already.
+const atOnce = time.Nanosecond
+
+// Decide says what is to be done.
+func Decide(in Input) Decision {
+	if in.Deleting {
+		return Decision{} // the garbage collector takes the Jobs
+	}
+	s := recall(in)
+	if job := s.unrecorded(); job != nil {
+		s.adopt(job)
+		return s.conclude(Decision{Adopted: s.count, RequeueAfter: atOnce}, s.judge())
+	}
+	if s.lastJobUnaccounted() {
+		return Decision{ReadLastJob: true}
+	}
+
+	verdict := s.judge()
+	s.accountForLastJob(verdict.replace)
+	var d Decision
+	switch {
+	case verdict.due:
+		d.Create = s.trigger()
+	case verdict.replace:
+		d.Delete = s.replace()
+	}
+	d.Delete = append(d.Delete, s.outdated()...)
+	return s.conclude(d, s.judge())
+}
+
+// state is what a decision works on: what is known at first, and what is to be said of it in the end.
+type state struct {
+	in Input
+	// stored is what status says, as far as it can be read; never nil.
+	stored *v1alpha.ChangeTriggeredJobStatus
+	spec   *v1alpha.ChangeTriggeredJobSpec
+
+	refs []reference
+	// jobs are newest first, by number; those without a number last.
+	jobs []Job
+	// refusal is the last failed attempt, until there is another one.
+	refusal *Refusal
+
+	count         int64
+	lastTriggered time.Time // zero where nothing was triggered yet
+	lastJobName   string
+	lastJobStatus v1alpha.JobStatus
+	active        []string
+
+	events []Event
+}
+
+// recall puts together what status remembers and what is seen now.
+func recall(in Input) *state {
+	s := &state{in: in, stored: in.Status, spec: in.Spec, refusal: in.Refusal}
+	if s.stored == nil || s.stored.Undecoded() != nil {
+		// What cannot be read is taken for nothing: the first look takes the baseline, and Jobs of ours
+		// bring back the number and what they ran for (rule 0).
+		s.stored = &v1alpha.ChangeTriggeredJobStatus{}
+	}
+	if s.spec == nil {
+		s.spec = &v1alpha.ChangeTriggeredJobSpec{}
+	}
+	s.count = max(s.stored.TriggerCount, 0)
+	s.lastJobName, s.lastJobStatus = s.stored.LastJobName, s.stored.LastJobStatus
+	if s.stored.LastTriggeredTime != nil {
+		s.lastTriggered = mendClock(s.stored.LastTriggeredTime.Time, in.Now)
+	}
+	s.jobs = newestFirst(s.numbered(in.Jobs))
+	for i := range s.jobs {
+		if s.jobs[i].running() {
+			s.active = append(s.active, s.jobs[i].Name)
+		}
+	}
+	var incomparable bool
+	if s.refs, incomparable = references(in, s.stored); incomparable {
+		s.events = append(s.events, Warning(EventUnknownHashes, messageUnknownHashes))
+	}
+	return s
+}
+
+// trigger makes the next Job, and every last known state the baseline: the Job stands for all of them,
+// whichever of them it was that changed.
+func (s *state) trigger() *Creation {
+	creation := &Creation{Number: s.count + 1, Reason: ReasonChange, Changed: changes(s.pending())}
+	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
+	for i := range s.refs {
+		ref := &s.refs[i]
+		for j := range ref.fields {
+			f := &ref.fields[j]
+			f.answer()
+			if madeWith(s.in.HashID, f.hash) {
+				creation.Hashes = append(creation.Hashes, TriggeredHash{Reference: ref.ObjectReference, Field: f.path, Hash: f.hash})
+			}
+		}
+	}
+	s.count, s.lastJobName, s.lastJobStatus = creation.Number, creation.Name, v1alpha.JobActive
+	s.lastTriggered = wholeSecond(s.in.Now)
+	s.active = append([]string{creation.Name}, s.active...)
+	s.refusal = nil
+	s.events = append(s.events, Normal(EventJobCreated, messageJobCreated(creation)))
+	return creation
+}
+
+// conclude completes a decision: the status that it leads to, whether that is to be written now, and when
+// to decide again without any news.
+func (s *state) conclude(d Decision, v verdict) Decision {
+	next := s.status(v)
+	wake := soonest{now: s.in.Now}
+	switch at := s.writeAt(next); {
+	case alike(s.stored, next): // nothing to write
+	case at.After(s.in.Now):
+		wake.at(at)
+	default:
+		d.Status, d.Events = next, append(s.events, transitions(s.stored, next)...)
+		for i := range d.Events {
+			d.Events[i].Message = shorten(d.Events[i].Message)
+		}
+	}
+	if d.RequeueAfter == 0 {
+		wake.at(v.until)
+		for i := range s.refs {
+			wake.at(s.refs[i].shownAt)
+		}
+		d.RequeueAfter = wake.after
+	}
+	if !v.due {
+		d.Skip = v.message
+	}
+	return d
+}
+
+// soonest is the shortest of several waits; zero where there is none.
+type soonest struct {
+	now   time.Time
+	after time.Duration
+}
+
+func (s *soonest) at(t time.Time) {
+	if wait := t.Sub(s.now); wait > 0 && (s.after == 0 || wait < s.after) {
+		s.after = wait
+	}
+}

@@ -1,0 +1,61 @@
+package trigger
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// Reasons of events. Events for trouble have the reason of the condition that shows it.
+const (
+	// EventJobCreated (Normal): a Job was created.
+	EventJobCreated = "JobCreated"
+	// EventJobAdopted (Normal): a Job that was created before an interruption was taken over.
+	EventJobAdopted = "JobAdopted"
+	// EventJobReplaced (Normal): running Jobs are deleted so that a new one can take their place.
+	EventJobReplaced = "JobReplaced"
+	// EventUnknownHashes (Warning): stored hashes could not be compared with present ones.
+	EventUnknownHashes = "UnknownHashes"
+	// EventRecovered (Normal): every referenced object can be seen again, and the spec is valid.
+	EventRecovered = "Recovered"
+)
+
+const messageUnknownHashes = "Stored hashes were made with another key or by another release: what was pending stays pending, " +
+	"the present state of the rest is the new baseline; changes made in between go unnoticed"
+
+func messageJobCreated(creation *Creation) string {
+	changed := make([]string, 0, len(creation.Changed))
+	for _, change := range creation.Changed {
+		changed = append(changed, change.String()+" ("+enumerate(change.Fields)+")")
+	}
+	return fmt.Sprintf("Created Job %s (trigger %d): %s changed", creation.Name, creation.Number, enumerate(changed))
+}
+
+// transitions are the events that tell a user how status moves from last to next. They follow from the two alone,
+// so that none is repeated while nothing moves.
+func transitions(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
+	var events []Event
+	before, after := degradation(last), degradation(next)
+	if after.Reason != before.Reason && after.Reason != ReasonLastJobFailed && after.Reason != "" {
+		events = append(events, Warning(after.Reason, after.Message))
+	}
+	if meta.IsStatusConditionFalse(last.Conditions, ConditionAvailable) && meta.IsStatusConditionTrue(next.Conditions, ConditionAvailable) {
+		events = append(events, Normal(EventRecovered, messageWatching))
+	}
+	failed := next.LastJobStatus == v1alpha.JobFailed
+	if failed && (last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName) {
+		events = append(events, Warning(ReasonLastJobFailed, "Job "+next.LastJobName+" failed, or was deleted before it had ended"))
+	}
+	return events
+}
+
+// degradation is the condition Degraded where it is True; else it is empty.
+func degradation(status *v1alpha.ChangeTriggeredJobStatus) metav1.Condition {
+	if c := meta.FindStatusCondition(status.Conditions, ConditionDegraded); c != nil && c.Status == metav1.ConditionTrue {
+		return *c
+	}
+	return metav1.Condition{}
+}

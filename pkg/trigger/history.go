@@ -1,0 +1,19 @@
+package trigger
+
+// outdated returns the ended Jobs beyond the history: all but those with the highest numbers. A running Job
+// keeps its place and is never deleted; nor is one that status does not know of yet, since it is the only
+// witness of its trigger. One that is going already takes no place.
+func (s *state) outdated() []Job {
+	room := s.spec.EffectiveHistory() - int(s.count-max(s.stored.TriggerCount, 0)) // the Job being created takes one
+	var outdated []Job
+	for _, job := range s.jobs {
+		switch {
+		case job.Deleting:
+		case room > 0:
+			room--
+		case !job.running() && job.Number <= s.stored.TriggerCount:
+			outdated = append(outdated, job)
+		}
+	}
+	return outdated
+}

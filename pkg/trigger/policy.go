@@ -1,0 +1,129 @@
+package trigger
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// verdict says whether a Job is due now, and if not, why not.
+type verdict struct {
+	// due is true when a Job is to be created now.
+	due bool
+	// replace is true when running Jobs are to be deleted first.
+	replace bool
+	// reason is the reason of the condition Progressing while something pending waits; empty where
+	// nothing does, and where status is to keep what it says.
+	reason string
+	// message says what waits for what, for people.
+	message string
+	// until is when the wait ends by itself; zero where only news ends it.
+	until time.Time
+}
+
+// judge says whether what is pending triggers now. What is asked first is what a user would change first.
+func (s *state) judge() verdict {
+	pending := s.pending()
+	if s.in.Invalid != "" || len(pending) == 0 {
+		return verdict{}
+	}
+	what := describe(pending) + " changed"
+	if s.spec.Suspended() {
+		return verdict{reason: ReasonSuspended, message: what + "; suspended: a Job runs after resume"}
+	}
+	if s.spec.EffectiveCondition() == v1alpha.TriggerAll {
+		if missing := s.unchanged(); len(missing) > 0 {
+			return verdict{reason: ReasonWaitingForAll, message: what + "; waiting for a change of " + describe(missing)}
+		}
+	}
+	if !s.sure(pending) {
+		return verdict{message: what + " when last seen; waiting for a look at the present state"}
+	}
+	if end := s.cooldownEnd(); end.After(s.in.Now) {
+		return verdict{reason: ReasonCooldown, until: end,
+			message: fmt.Sprintf("%s; the cooldown ends at %s", what, end.UTC().Format(time.RFC3339))}
+	}
+	if s.refusal != nil && s.refusal.RetryAt.After(s.in.Now) {
+		return verdict{reason: s.refusal.reason(), message: what + "; waiting to retry: " + s.refusal.Message, until: s.refusal.RetryAt}
+	}
+	if len(s.active) > 0 {
+		switch s.spec.EffectiveConcurrencyPolicy() {
+		case v1alpha.ForbidConcurrent:
+			return verdict{reason: ReasonJobRunning, message: what + "; waiting for the end of Job " + enumerate(s.active)}
+		case v1alpha.ReplaceConcurrent:
+			return verdict{reason: ReasonJobRunning, replace: true, message: what + "; deleting Job " + enumerate(s.active) + " to replace it"}
+		}
+	}
+	return verdict{due: true, message: what}
+}
+
+// pending returns the references that are pending, in the order of the spec.
+func (s *state) pending() []*reference {
+	return s.where((*reference).pending)
+}
+
+// unchanged returns the references that are not pending.
+func (s *state) unchanged() []*reference {
+	return s.where(func(ref *reference) bool { return !ref.pending() })
+}
+
+func (s *state) where(holds func(*reference) bool) []*reference {
+	var refs []*reference
+	for i := range s.refs {
+		if holds(&s.refs[i]) {
+			refs = append(refs, &s.refs[i])
+		}
+	}
+	return refs
+}
+
+// sure reports whether enough of what is pending is known by more than what status remembers. Right after a
+// start the watches have not synced, and the state may be back at its baseline: such a reference gets its
+// time before a Job runs for it. One of several is enough for Any; All needs each.
+func (s *state) sure(pending []*reference) bool {
+	unseen := 0
+	for _, ref := range pending {
+		if ref.unseen {
+			unseen++
+		}
+	}
+	if s.spec.EffectiveCondition() == v1alpha.TriggerAll {
+		return unseen == 0
+	}
+	return unseen < len(pending)
+}
+
+// changes names the pending fields of references.
+func changes(pending []*reference) []Change {
+	changed := make([]Change, 0, len(pending))
+	for _, ref := range pending {
+		changed = append(changed, Change{ObjectReference: ref.ObjectReference, Fields: ref.pendingFields()})
+	}
+	return changed
+}
+
+// replace returns the running Jobs to delete, so that the next one can be created once they are gone. What an
+// unfinished Job ran for is unanswered again; status must say so before the Job is deleted: a process that
+// ended between the two would otherwise leave a state that no Job has run for and that is not pending.
+func (s *state) replace() []Job {
+	var doomed []Job
+	for _, job := range s.jobs {
+		if job.running() && !job.Deleting {
+			s.unanswer(job.Changed)
+			doomed = append(doomed, job)
+		}
+	}
+	if len(doomed) > 0 {
+		s.events = append(s.events, Normal(EventJobReplaced, "Deleting Job "+enumerate(names(doomed))+": it is to be replaced"))
+	}
+	return doomed
+}
+
+func names(jobs []Job) []string {
+	list := make([]string, 0, len(jobs))
+	for i := range jobs {
+		list = append(list, jobs[i].Name)
+	}
+	return list
+}
