@@ -71,10 +71,10 @@ func trialJob(ctj *v1alpha.ChangeTriggeredJob) (*batchv1.Job, error) {
 		Reason: trigger.ReasonChange,
 	}
 	for _, merged := range trigger.MergeReferences(ctj.Spec.Resources) {
-		creation.Changed = append(creation.Changed, trigger.Change{ObjectReference: merged.ObjectReference, Fields: merged.Fields})
+		creation.Changed = append(creation.Changed, trigger.Change{ObjectReference: merged.Reference, Fields: merged.Fields})
 		for _, expr := range merged.Fields {
 			creation.Hashes = append(creation.Hashes, trigger.TriggeredHash{
-				Reference: merged.ObjectReference, Field: expr, Hash: trialHash,
+				Reference: merged.Reference, Field: expr, Hash: trialHash,
 			})
 		}
 	}
