@@ -431,7 +431,7 @@ func TestOneTemplateThatCannotBeDecodedHoldsUpNoOther(t *testing.T) {
 	w.configMap("config", "1")
 	w.trigger("bad", []string{"config"}, func(s *v1alpha.ChangeTriggeredJobSpec) {
 		s.JobTemplate = v1alpha.JobTemplate{Raw: []byte(`{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[
-			{"name":"c","image":"busybox:1.37","ports":[{"containerPort":99999999999}],"resources":{"limits":{"memory":"1e1.5"}}}]}}}}`)}
+			{"name":"c","image":"busybox:1.37","resources":{"limits":{"memory":"1e1.5"}}}]}}}}`)}
 	})
 	w.trigger("good", []string{"config"})
 	w.operate()

@@ -2,16 +2,18 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
+	"github.com/nusnewob/kube-changejob/pkg/validate"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
 )
 
@@ -23,8 +25,15 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	if record.spec == nil || record.spec.generation != ctj.Generation {
 		record.spec = checkSpec(ctj)
 	}
-	problems := append(field.ErrorList(nil), record.spec.problems...)
-	problems = append(problems, r.scopeProblems(ctj, record.spec)...)
+	owner := client.ObjectKeyFromObject(ctj)
+	problems := record.spec.problems
+	if len(problems) > 0 {
+		r.Watches.Remove(owner)
+	} else {
+		// A reference that does not fit its kind stays with the engine, which alone knows the kind.
+		r.Watches.Set(owner, record.spec.watched)
+		problems = validate.References(ctj.Spec.Resources, r.kinds(record.spec.watched), nil)
+	}
 
 	input := trigger.Input{
 		Name:       ctj.Name,
@@ -39,12 +48,9 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 
 		LastStatusWrite: record.statusWritten,
 	}
-	owner := client.ObjectKeyFromObject(ctj)
 	if len(problems) > 0 {
 		input.Invalid = problems.ToAggregate().Error()
-		r.Watches.Remove(owner)
 	} else {
-		r.Watches.Set(owner, record.spec.watched)
 		input.Observations = r.observations(ctj.UID, owner, record.spec.merged)
 	}
 
@@ -55,6 +61,23 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	input.Jobs = jobs
 	return input, nil
 }
+
+// kinds tells of the kinds referenced what the watch engine knows; of the others nothing.
+func (r *Reconciler) kinds(references []watch.Reference) validate.Kinds {
+	return func(kind schema.GroupVersionKind) (bool, error) {
+		for _, reference := range references {
+			if reference.GroupVersionKind != kind {
+				continue
+			}
+			if namespaced, known := r.Watches.Scope(reference); known {
+				return namespaced, nil
+			}
+		}
+		return false, errKindUnknown
+	}
+}
+
+var errKindUnknown = errors.New("nothing is known of this kind yet")
 
 // observations turns what the watches have seen into what may be published: digests become keyed hashes.
 func (r *Reconciler) observations(uid types.UID, owner types.NamespacedName, merged []trigger.MergedReference) []trigger.Observation {
