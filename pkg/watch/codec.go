@@ -32,11 +32,17 @@ func (o *object) DeepCopyObject() runtime.Object { return o }
 type objectList struct {
 	metav1.TypeMeta
 	metav1.ListMeta
-	Items []any
+	Items []runtime.Object
 }
 
 // DeepCopyObject implements runtime.Object.
 func (l *objectList) DeepCopyObject() runtime.Object { return l }
+
+// Format implements fmt.Formatter: a Reflector's errors print what it was given, and digests are not for logs.
+func (o *object) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "an object") }
+
+// Format implements fmt.Formatter.
+func (l *objectList) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "a list") }
 
 // raw is one object as the API server sent it. Its bytes are valid only during the call that it is given to.
 type raw struct {

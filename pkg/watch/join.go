@@ -90,7 +90,7 @@ func (r *run) readScope(s scope) error {
 	}
 	e.update(func(wake wakeups) {
 		if r.current() {
-			r.kind.show(s, list.Items, list.ResourceVersion, began, wake)
+			r.kind.show(s, byName(list.Items), list.ResourceVersion, began, wake)
 		}
 	})
 	return nil

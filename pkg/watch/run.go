@@ -139,7 +139,7 @@ func (r *run) cycle(ctx context.Context, reflector *cache.Reflector) error {
 		if err != nil {
 			return err
 		}
-		_ = r.Replace(list.Items, list.ResourceVersion)
+		r.replace(byName(list.Items), list.ResourceVersion)
 		if !e.sleep(ctx, e.PollInterval) {
 			return nil
 		}
@@ -219,26 +219,25 @@ func (r *run) sync(wake wakeups) {
 
 // Replace implements cache.ReflectorStore: the items are all that exists in the scope of what is referenced.
 func (r *run) Replace(items []any, version string) error {
+	r.replace(byName(items), version)
+	return nil
+}
+
+func (r *run) replace(found map[types.NamespacedName]*object, version string) {
 	k := r.kind
 	k.engine.update(func(wake wakeups) {
 		if !r.current() {
 			return
 		}
-		k.show(r.scope, items, version, r.began, wake)
+		k.show(r.scope, found, version, r.began, wake)
 		if r.streaming || r.polled {
 			r.sync(wake)
 		}
 	})
-	return nil
 }
 
 // show applies the answer of a read of a scope, which began at a given moment, to what the scope covers.
-func (k *kind) show(s scope, items []any, version string, read moment, wake wakeups) {
-	found := make(map[types.NamespacedName]*object, len(items))
-	for _, item := range items {
-		o := item.(*object)
-		found[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}] = o
-	}
+func (k *kind) show(s scope, found map[types.NamespacedName]*object, version string, read moment, wake wakeups) {
 	k.covered(s, func(ent *entry) {
 		seen := sight{version: version}
 		if o := found[ent.name]; o != nil {
@@ -247,6 +246,15 @@ func (k *kind) show(s scope, items []any, version string, read moment, wake wake
 		seen.read = read
 		ent.apply(seen, wake)
 	})
+}
+
+func byName[T any](items []T) map[types.NamespacedName]*object {
+	found := make(map[types.NamespacedName]*object, len(items))
+	for _, item := range items {
+		o := any(item).(*object)
+		found[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}] = o
+	}
+	return found
 }
 
 func (o *object) sight(exists bool) sight {
