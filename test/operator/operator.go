@@ -81,7 +81,7 @@ type Process struct {
 // where it ended by itself before, and then shows its log.
 func Start(t testing.TB, options Options) *Process {
 	t.Helper()
-	p := start(t, options)
+	p := Launch(t, options)
 	deadline := time.Now().Add(startTimeout)
 	for !p.ready() {
 		select {
@@ -96,7 +96,8 @@ func Start(t testing.TB, options Options) *Process {
 	return p
 }
 
-func start(t testing.TB, options Options) *Process {
+// Launch runs the operator and does not wait for it. It is stopped when the test ends.
+func Launch(t testing.TB, options Options) *Process {
 	t.Helper()
 	probe := freePort(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
@@ -161,6 +162,9 @@ func (p *Process) Kill(t testing.TB) {
 	}
 	<-p.ended
 }
+
+// Wait waits until the process has ended, whatever ended it.
+func (p *Process) Wait() { <-p.ended }
 
 // Signal sends the process a signal.
 func (p *Process) Signal(t testing.TB, signal os.Signal) {
