@@ -1,0 +1,251 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// heard collects the warnings that a client is sent.
+type heard struct {
+	mutex    sync.Mutex
+	warnings []string
+}
+
+func (h *heard) HandleWarningHeader(_ int, _ string, text string) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.warnings = append(h.warnings, text)
+}
+
+// createAs creates the object in a dry run, and returns the warnings that the client heard.
+func createAs(t *testing.T, config *rest.Config, ctj *v1alpha.ChangeTriggeredJob) []string {
+	t.Helper()
+	config = rest.CopyConfig(config)
+	listener := &heard{}
+	config.WarningHandler = listener
+	c, err := client.New(config, client.Options{Scheme: server.Scheme})
+	require.NoError(t, err)
+	require.NoError(t, c.Create(t.Context(), ctj, client.DryRunAll))
+	listener.mutex.Lock()
+	defer listener.mutex.Unlock()
+	return listener.warnings
+}
+
+const secretValue = "hunter2-the-content-of-an-object"
+
+// watched creates a ConfigMap, a Deployment and a user who may create ChangeTriggeredJobs and read just
+// what may is a rule for.
+func watched(t *testing.T, user string, may ...rbacv1.PolicyRule) (namespace string, config *rest.Config) {
+	t.Helper()
+	namespace = server.Namespace(t)
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: "existing"}
+	pod := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}},
+	}
+	role := &rbacv1.Role{ObjectMeta: meta, Rules: append(may, rbacv1.PolicyRule{
+		Verbs: []string{"create"}, APIGroups: []string{v1alpha.GroupVersion.Group}, Resources: []string{"changetriggeredjobs"},
+	})}
+	for _, object := range []client.Object{
+		&corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"key": secretValue}},
+		&appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, Template: pod,
+		}},
+		role,
+		&rbacv1.RoleBinding{
+			ObjectMeta: meta,
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+		},
+	} {
+		require.NoError(t, server.Client.Create(t.Context(), object))
+	}
+	return namespace, server.User(t, user)
+}
+
+func everything(namespace string) func(*v1alpha.ChangeTriggeredJob) {
+	return references(
+		v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: "existing",
+			Fields: []string{"data", "data.nothing", "data.key"}},
+		v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: "missing"},
+		v1alpha.ResourceReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: namespace, Name: "existing"},
+		v1alpha.ResourceReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: namespace, Name: "existing",
+			Fields: []string{"spec.template.spec.containers[*].image", "spec.template.spec.containers[*].resources.limits"}},
+	)
+}
+
+const (
+	warnNothing  = "spec.resources[0].fields[1] selects nothing in the ConfigMap as it is now"
+	warnMissing  = "spec.resources[1]: the ConfigMap does not exist yet; its creation will be a change"
+	warnStatus   = `spec.resources[2].fields[0] is "*": every change of the Deployment's status counts; name fields such as spec to leave status out`
+	warnNoLimits = "spec.resources[3].fields[1] selects nothing in the Deployment as it is now"
+)
+
+func TestAUserIsWarned(t *testing.T) {
+	readAll := rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: []string{"", "apps"}, Resources: []string{"configmaps", "deployments"}}
+	readOne := rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{"existing"}}
+	cases := map[string]struct {
+		user string
+		may  []rbacv1.PolicyRule
+		want []string
+	}{
+		"of all that selects nothing, who may read all": {
+			user: "reader", may: []rbacv1.PolicyRule{readAll},
+			want: []string{warnNothing, warnMissing, warnStatus, warnNoLimits},
+		},
+		"of the one object that they may read": {
+			user: "reader-of-one", may: []rbacv1.PolicyRule{readOne},
+			want: []string{warnNothing, warnStatus},
+		},
+		"of nothing that only reading would tell, who may read nothing": {
+			user: "stranger",
+			want: []string{warnStatus},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			namespace, user := watched(t, c.user, c.may...)
+			warnings := createAs(t, user, makeCTJ(namespace, "watcher", everything(namespace)))
+			assert.Equal(t, c.want, warnings)
+			assert.NotContains(t, strings.Join(warnings, "\n"), secretValue)
+		})
+	}
+}
+
+func TestThereIsNothingToWarnOf(t *testing.T) {
+	namespace, _ := watched(t, "anybody")
+	warnings := createAs(t, server.Config, makeCTJ(namespace, "watcher", references(
+		v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: "existing"},
+		v1alpha.ResourceReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: namespace, Name: "existing",
+			Fields: []string{"spec.template.spec.containers[*].image"}},
+		v1alpha.ResourceReference{APIVersion: "v1", Kind: "Namespace", Name: namespace, Fields: []string{"metadata.labels"}},
+	)))
+	assert.Empty(t, warnings)
+}
+
+func TestAnUpdateWarnsOfWhatIsNewAlone(t *testing.T) {
+	namespace, _ := watched(t, "nobody")
+	v := validatorOn(t, server.Config, nil)
+	old := makeCTJ(namespace, "watcher", everything(namespace))
+	changed := old.DeepCopy()
+	changed.Spec.Resources[0].Fields = append(changed.Spec.Resources[0].Fields, "data.other")
+	warnings, err := v.ValidateUpdate(requestBy(t, admin), old, changed)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"spec.resources[0].fields[3] selects nothing in the ConfigMap as it is now"}, []string(warnings))
+}
+
+func TestAnObjectThatTheOperatorMayNotReadIsAWarning(t *testing.T) {
+	namespace, operator := watched(t, "narrow-operator")
+	v := validatorOn(t, operator, server.Client)
+	warnings, err := v.ValidateCreate(requestBy(t, admin), makeCTJ(namespace, "watcher"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"spec.resources[0]: the operator may not read the ConfigMap, and will not see its changes"}, []string(warnings))
+}
+
+func TestManyWarningsAreCounted(t *testing.T) {
+	namespace, _ := watched(t, "user-of-many")
+	var refs []v1alpha.ResourceReference
+	for range 64 {
+		refs = append(refs, v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: "missing"})
+	}
+	warnings := createAs(t, server.Config, makeCTJ(namespace, "watcher", references(refs...)))
+	require.Len(t, warnings, maxWarnings+1)
+	assert.Equal(t, "spec.resources[0]: the ConfigMap does not exist yet; its creation will be a change", warnings[0])
+	assert.Equal(t, "there are 52 more warnings", warnings[maxWarnings])
+}
+
+func TestNoWarningIsLongerThanTheAPIServerPassesOn(t *testing.T) {
+	longest := v1alpha.ResourceReference{Kind: strings.Repeat("K", 63), Fields: []string{"*"}}
+	v := validatorOn(t, fakeAPI(t, func(string) (int, string) {
+		return http.StatusOK, `{"resources":[{"name":"k","kind":"` + longest.Kind + `"},{"name":"k/status","kind":"` + longest.Kind + `"}]}`
+	}), server.Client)
+	longest.APIVersion, longest.Name = "v1", strings.Repeat("n", 253)
+	warnings := v.foreseeOne(t.Context(), &longest, addition{index: 63, fields: []int{0}})
+	require.Len(t, warnings, 1)
+	assert.LessOrEqual(t, len(warnings[0]), 256)
+}
+
+func TestWhatCannotBeFoundOutIsNoWarningAndNoRefusal(t *testing.T) {
+	namespace, _ := watched(t, "unlucky")
+	ctj := makeCTJ(namespace, "watcher")
+
+	t.Run("who asks is not known", func(t *testing.T) {
+		warnings, err := validatorOn(t, server.Config, nil).ValidateCreate(t.Context(), ctj)
+		require.NoError(t, err)
+		assert.Empty(t, warnings)
+	})
+	t.Run("the user's rights cannot be asked for", func(t *testing.T) {
+		c := interceptor.NewClient(watchClient(t), interceptor.Funcs{
+			Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				if _, ok := o.(*authorizationv1.SubjectAccessReview); ok {
+					return errors.New("no answer")
+				}
+				return c.Create(ctx, o, opts...)
+			},
+		})
+		warnings, err := validatorOn(t, server.Config, c).ValidateCreate(requestBy(t, admin), ctj)
+		require.NoError(t, err)
+		assert.Empty(t, warnings)
+	})
+	t.Run("the object cannot be read", func(t *testing.T) {
+		v := validatorOn(t, fakeAPI(t, func(path string) (int, string) {
+			if path == "/api/v1" {
+				return http.StatusOK, onlyConfigMaps
+			}
+			return http.StatusInternalServerError, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":500}`
+		}), server.Client)
+		warnings, err := v.ValidateCreate(requestBy(t, admin), ctj)
+		require.NoError(t, err)
+		assert.Empty(t, warnings)
+	})
+	t.Run("a kind of the old spec is not served any more", func(t *testing.T) {
+		old := makeCTJ(namespace, "watcher", references(
+			v1alpha.ResourceReference{APIVersion: "gone.example/v1", Kind: "Thing", Name: "x", Fields: []string{"spec"}}))
+		changed := old.DeepCopy()
+		changed.Spec.Resources[0].Fields = []string{"*"}
+		warnings, err := validatorOn(t, server.Config, nil).ValidateUpdate(requestBy(t, admin), old, changed)
+		require.NoError(t, err)
+		assert.Empty(t, warnings)
+	})
+}
+
+func TestTheRightsAreAskedForThisUserAndThisObject(t *testing.T) {
+	var asked authorizationv1.SubjectAccessReviewSpec
+	c := interceptor.NewClient(watchClient(t), interceptor.Funcs{
+		Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
+			if review, ok := o.(*authorizationv1.SubjectAccessReview); ok {
+				asked = review.Spec
+			}
+			return nil
+		},
+	})
+	user := authenticationv1.UserInfo{Username: "alice", UID: "1", Groups: []string{"staff"},
+		Extra: map[string]authenticationv1.ExtraValue{"scopes": {"a", "b"}}}
+	_, err := validatorOn(t, server.Config, c).ValidateCreate(requestBy(t, user), makeCTJ("default", "watcher", references(
+		v1alpha.ResourceReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "elsewhere", Name: "web", Fields: []string{"spec"}})))
+	require.NoError(t, err)
+	assert.Equal(t, authorizationv1.SubjectAccessReviewSpec{
+		User: "alice", UID: "1", Groups: []string{"staff"}, Extra: map[string]authorizationv1.ExtraValue{"scopes": {"a", "b"}},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: "get", Group: "apps", Version: "v1", Resource: "deployments", Namespace: "elsewhere", Name: "web",
+		},
+	}, asked)
+}
