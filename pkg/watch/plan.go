@@ -82,8 +82,12 @@ func plan(objects []types.NamespacedName, denied, current map[scope]bool, thresh
 			scopes = append(scopes, objectScope(object))
 		}
 	}
+	sortScopes(scopes)
+	return scopes
+}
+
+func sortScopes(scopes []scope) {
 	slices.SortFunc(scopes, func(a, b scope) int {
 		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
 	})
-	return scopes
 }
