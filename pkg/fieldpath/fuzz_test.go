@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math/rand"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -40,20 +42,19 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		assert.Equal(t, expr, path.String())
-		// Nothing that gjson takes for more than keys, indexes and queries gets through.
+		// Nothing that gjson takes for more than keys and indexes gets through.
 		for _, s := range path.steps {
 			if s.move == get {
-				bare := strings.NewReplacer(`\\`, "", `\`, "\x00").Replace(s.path)
-				for i, c := range []byte(bare) {
-					if strings.IndexByte("|#@*?!{}[]()\"", c) >= 0 {
-						require.Equal(t, byte(0), bare[i-1], "%s in %s", s.path, expr)
-					}
-				}
-				assert.NotContains(t, bare, "..")
+				assert.Regexp(t, bareKeys, escapes.ReplaceAllString(s.path, "k"), "%s of %s", s.path, expr)
 			}
 		}
 	})
 }
+
+var (
+	escapes  = regexp.MustCompile(`(?s)\\.`)
+	bareKeys = regexp.MustCompile(`^[a-zA-Z0-9\x80-\x{10ffff}]+(\.[a-zA-Z0-9\x80-\x{10ffff}]+)*$`)
+)
 
 func FuzzDigest(f *testing.F) {
 	for i, expr := range seedPaths {
@@ -132,15 +133,10 @@ func countTokens(object []byte) int {
 
 // vary changes one value in an object; it returns false if there is none to change.
 func vary(object map[string]any, random *rand.Rand) bool {
-	keys := make([]string, 0, len(object))
-	for key := range object {
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
+	if len(object) == 0 {
 		return false
 	}
-	slices.Sort(keys)
-	key := pick(random, keys...)
+	key := pick(random, slices.Sorted(maps.Keys(object))...)
 	switch value := object[key].(type) {
 	case map[string]any:
 		if vary(value, random) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand"
 	"slices"
 	"strconv"
@@ -358,10 +359,9 @@ func encode(value any, random *rand.Rand) string {
 	var parts []string
 	switch value := value.(type) {
 	case map[string]any:
-		for key, member := range value {
-			parts = append(parts, space()+encode(key, random)+space()+":"+space()+encode(member, random)+space())
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			parts = append(parts, space()+encode(key, random)+space()+":"+space()+encode(value[key], random)+space())
 		}
-		slices.Sort(parts)
 		random.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
 		return "{" + space() + strings.Join(parts, ",") + "}"
 	case []any:
@@ -464,11 +464,7 @@ func drawSteps(t *rapid.T, value any) []refStep {
 		keys := refAlphabet
 		members, isObject := value.(map[string]any)
 		if isObject && len(members) > 0 && rapid.IntRange(0, 9).Draw(t, "astray") > 0 {
-			keys = nil
-			for key := range members {
-				keys = append(keys, key)
-			}
-			slices.Sort(keys)
+			keys = slices.Sorted(maps.Keys(members))
 		}
 		elements, isList := value.([]any)
 		choice := rapid.IntRange(0, 9).Draw(t, "step")
