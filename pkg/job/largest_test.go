@@ -100,14 +100,14 @@ func TestTheLargestCTJGivesAJobThatStarts(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctj := largest(server.Namespace(t), c.template)
+			ctj := largest(server(t).Namespace(t), c.template)
 			require.LessOrEqual(t, len(ctj.Spec.JobTemplate.Raw), v1alpha.MaxJobTemplateBytes)
-			require.NoError(t, server.Client.Create(t.Context(), ctj), "it is legal")
+			require.NoError(t, server(t).Client.Create(t.Context(), ctj), "it is legal")
 			creation := everything(ctj)
-			require.NoError(t, server.Client.Create(t.Context(), built(t, ctj, creation)), "the API server takes the Job")
+			require.NoError(t, server(t).Client.Create(t.Context(), built(t, ctj, creation)), "the API server takes the Job")
 
 			job := &batchv1.Job{}
-			require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: ctj.Namespace, Name: creation.Name}, job))
+			require.NoError(t, server(t).Client.Get(t.Context(), client.ObjectKey{Namespace: ctj.Namespace, Name: creation.Name}, job))
 			observed := observe(job, ctj)
 			assert.Equal(t, creation.Number, observed.Number)
 			assert.Equal(t, creation.Hashes, observed.Hashes)

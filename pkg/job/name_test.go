@@ -49,7 +49,7 @@ func TestTheLongestNameForATemplate(t *testing.T) {
 				ctj.Name = strings.Repeat("n", length)
 				creation := creation(ctj)
 				creation.Name = trigger.JobName(ctj.Name, ctj.UID, creation.Number)
-				return server.Client.Create(t.Context(), built(t, ctj, creation), client.DryRunAll)
+				return server(t).Client.Create(t.Context(), built(t, ctj, creation), client.DryRunAll)
 			}
 			require.NoError(t, create(c.want))
 			assert.True(t, apierrors.IsInvalid(create(c.want+1)), "one character more is refused")

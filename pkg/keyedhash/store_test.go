@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -31,9 +32,31 @@ import (
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
-var server *apiserver.Server
+// started is the API server that the tests share, once one of them has asked for it: fuzzing, whose every
+// worker runs TestMain, asks for none.
+var started *apiserver.Server
 
-func TestMain(m *testing.M) { os.Exit(apiserver.Main(m, &server)) }
+var startServer = sync.OnceValue(func() (err error) {
+	started, err = apiserver.New()
+	return err
+})
+
+func server(t *testing.T) *apiserver.Server {
+	t.Helper()
+	require.NoError(t, startServer())
+	return started
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if started != nil {
+		if err := started.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the API server:", err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
 
 // Only the leader mends the Secret, as a manager understands it.
 var (
@@ -58,20 +81,20 @@ func loaded(t *testing.T, config *rest.Config, namespace string) *Store {
 func getSecret(t *testing.T, namespace string) (*corev1.Secret, error) {
 	t.Helper()
 	secret := &corev1.Secret{}
-	err := server.Client.Get(context.Background(), types.NamespacedName{Namespace: namespace, Name: SecretName}, secret)
+	err := server(t).Client.Get(context.Background(), types.NamespacedName{Namespace: namespace, Name: SecretName}, secret)
 	return secret, err
 }
 
 func putSecret(t *testing.T, namespace string, data map[string][]byte) *corev1.Secret {
 	t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: SecretName}, Data: data}
-	require.NoError(t, server.Client.Create(t.Context(), secret))
+	require.NoError(t, server(t).Client.Create(t.Context(), secret))
 	return secret
 }
 
 func deleteSecret(t *testing.T, namespace string) {
 	t.Helper()
-	require.NoError(t, server.Client.Delete(t.Context(),
+	require.NoError(t, server(t).Client.Delete(t.Context(),
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: SecretName}}))
 }
 
@@ -132,9 +155,9 @@ func holds(t *testing.T, store *Store, before types.UID) bool {
 }
 
 func TestTheFirstStartMakesAKeyAndLaterOnesReadIt(t *testing.T) {
-	namespace := server.Namespace(t)
-	first := loaded(t, server.Config, namespace)
-	second := loaded(t, server.Config, namespace)
+	namespace := server(t).Namespace(t)
+	first := loaded(t, server(t).Config, namespace)
+	second := loaded(t, server(t).Config, namespace)
 	assert.Equal(t, first.Key().ID(), second.Key().ID())
 
 	secret, err := getSecret(t, namespace)
@@ -143,19 +166,20 @@ func TestTheFirstStartMakesAKeyAndLaterOnesReadIt(t *testing.T) {
 	assert.Equal(t, map[string][]byte{DataKey: first.Key().bytes()}, secret.Data)
 
 	secret.Data[DataKey] = generate()
-	assert.True(t, apierrors.IsInvalid(server.Client.Update(t.Context(), secret)), "an edit by accident is refused")
+	assert.True(t, apierrors.IsInvalid(server(t).Client.Update(t.Context(), secret)), "an edit by accident is refused")
 
-	elsewhere := loaded(t, server.Config, server.Namespace(t))
+	elsewhere := loaded(t, server(t).Config, server(t).Namespace(t))
 	assert.NotEqual(t, first.Key().ID(), elsewhere.Key().ID(), "each installation has a key of its own")
 }
 
 func TestReplicasThatStartTogetherHaveOneKey(t *testing.T) {
-	namespace := server.Namespace(t)
+	namespace := server(t).Namespace(t)
+	config := server(t).Config
 	ids := make([]string, 6)
 	var group sync.WaitGroup
 	for i := range ids {
 		group.Go(func() {
-			store, err := NewStore(server.Config, namespace)
+			store, err := NewStore(config, namespace)
 			if assert.NoError(t, err) && assert.NoError(t, store.Load(t.Context())) {
 				ids[i] = store.Key().ID()
 			}
@@ -205,10 +229,10 @@ func once(err error) func() error {
 }
 
 func TestAReplicaThatLosesTheRaceTakesTheOthersKey(t *testing.T) {
-	namespace := server.Namespace(t)
-	winner := loaded(t, server.Config, namespace)
+	namespace := server(t).Namespace(t)
+	winner := loaded(t, server(t).Config, namespace)
 
-	loser := newStore(t, server.Config, namespace)
+	loser := newStore(t, server(t).Config, namespace)
 	notYet := apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, SecretName)
 	loser.secrets = &faulty{SecretInterface: loser.secrets, get: once(notYet)}
 	require.NoError(t, loser.Load(t.Context()))
@@ -223,10 +247,10 @@ func TestASecretThatHoldsNoKeyIsAnErrorAndStays(t *testing.T) {
 		"another's entry": {"token": []byte("0123456789abcdef0123456789abcdef")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			namespace := server.Namespace(t)
+			namespace := server(t).Namespace(t)
 			before := putSecret(t, namespace, data)
 
-			store := newStore(t, server.Config, namespace)
+			store := newStore(t, server(t).Config, namespace)
 			err := store.Load(t.Context())
 			require.ErrorContains(t, err, namespace+"/"+SecretName)
 			require.ErrorContains(t, err, `data["key"]`)
@@ -245,12 +269,12 @@ func TestASecretThatHoldsNoKeyIsAnErrorAndStays(t *testing.T) {
 }
 
 func TestANamespaceThatDoesNotExistIsAnError(t *testing.T) {
-	require.ErrorContains(t, newStore(t, server.Config, "nowhere").Load(t.Context()), "nowhere/"+SecretName)
+	require.ErrorContains(t, newStore(t, server(t).Config, "nowhere").Load(t.Context()), "nowhere/"+SecretName)
 }
 
 func TestADeletedSecretIsWrittenAgainWithTheSameKey(t *testing.T) {
-	namespace := server.Namespace(t)
-	store := loaded(t, server.Config, namespace)
+	namespace := server(t).Namespace(t)
+	store := loaded(t, server(t).Config, namespace)
 	start(t, store)
 	for range 3 {
 		before, err := getSecret(t, namespace)
@@ -261,16 +285,16 @@ func TestADeletedSecretIsWrittenAgainWithTheSameKey(t *testing.T) {
 }
 
 func TestASecretDeletedBeforeTheStartIsWrittenAgain(t *testing.T) {
-	namespace := server.Namespace(t)
-	store := loaded(t, server.Config, namespace)
+	namespace := server(t).Namespace(t)
+	store := loaded(t, server(t).Config, namespace)
 	deleteSecret(t, namespace)
 	start(t, store)
 	eventually(t, func() bool { return holds(t, store, "") }, "the Secret was not written again")
 }
 
 func TestAnotherKeyIsLeftAloneUntilItIsDeleted(t *testing.T) {
-	namespace := server.Namespace(t)
-	store := loaded(t, server.Config, namespace)
+	namespace := server(t).Namespace(t)
+	store := loaded(t, server(t).Config, namespace)
 	deleteSecret(t, namespace)
 	other := putSecret(t, namespace, map[string][]byte{DataKey: generate()})
 
@@ -280,7 +304,7 @@ func TestAnotherKeyIsLeftAloneUntilItIsDeleted(t *testing.T) {
 	now, err := getSecret(t, namespace)
 	require.NoError(t, err)
 	assert.Equal(t, other.ResourceVersion, now.ResourceVersion, "the other key stays")
-	assert.NotEqual(t, id, loaded(t, server.Config, namespace).Key().ID(), "the next process takes the other key")
+	assert.NotEqual(t, id, loaded(t, server(t).Config, namespace).Key().ID(), "the next process takes the other key")
 	assert.NotContains(t, log.String(), string(other.Data[DataKey]))
 
 	deleteSecret(t, namespace)
@@ -289,7 +313,7 @@ func TestAnotherKeyIsLeftAloneUntilItIsDeleted(t *testing.T) {
 }
 
 func TestTheRightsThatTheStoreNeedsAreThoseOfOneName(t *testing.T) {
-	namespace := server.Namespace(t)
+	namespace := server(t).Namespace(t)
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: "hash-key"}
 	for _, object := range []client.Object{
 		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
@@ -300,9 +324,9 @@ func TestTheRightsThatTheStoreNeedsAreThoseOfOneName(t *testing.T) {
 			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
 			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "operator"}}},
 	} {
-		require.NoError(t, server.Client.Create(t.Context(), object))
+		require.NoError(t, server(t).Client.Create(t.Context(), object))
 	}
-	config := server.User(t, "operator")
+	config := server(t).User(t, "operator")
 	eventually(t, func() bool {
 		store, err := NewStore(config, namespace)
 		return err == nil && store.Load(t.Context()) == nil
@@ -324,8 +348,8 @@ func TestAFailureIsLoggedAndTriedAgain(t *testing.T) {
 		"the server has forgotten it": func(f *faulty) { f.watch = once(apierrors.NewResourceExpired("connection refused")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			namespace := server.Namespace(t)
-			store := loaded(t, server.Config, namespace)
+			namespace := server(t).Namespace(t)
+			store := loaded(t, server(t).Config, namespace)
 			broken := &faulty{SecretInterface: store.secrets}
 			fault(broken)
 			store.secrets = broken
@@ -339,8 +363,8 @@ func TestAFailureIsLoggedAndTriedAgain(t *testing.T) {
 }
 
 func TestTheStoreLeavesNoGoroutineBehind(t *testing.T) {
-	config := rest.CopyConfig(server.Config)
-	store := loaded(t, config, server.Namespace(t))
+	config := rest.CopyConfig(server(t).Config)
+	store := loaded(t, config, server(t).Namespace(t))
 	ignore := goleak.IgnoreCurrent()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
