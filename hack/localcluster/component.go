@@ -1,0 +1,146 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+)
+
+// component is a program that `build` compiles, from a Go module of its own beside this one.
+type component struct {
+	name string
+	// output is the program's place in the folder of programs, and links are more names for it there, by their targets.
+	output string
+	links  map[string]string
+	// dependency is the module whose version the program is stamped with; flags makes that into linker flags.
+	dependency string
+	flags      func(version string) []string
+	// minutes is how long a first build took on two cores, and gigabytes what its modules, compiled packages and program
+	// fill. Both are measured, and for telling people only.
+	minutes, gigabytes int
+	// optional components are built only when they are named.
+	optional bool
+}
+
+// components are all that can be built, in the order in which they are.
+var components = []component{
+	{
+		name:   "kubernetes",
+		output: "k8s/kubernetes",
+		links: map[string]string{
+			"k8s/etcd": "kubernetes", "k8s/kube-apiserver": "kubernetes", "k8s/kube-controller-manager": "kubernetes",
+			"k8s/kube-scheduler": "kubernetes", "k8s/kubectl": "kubernetes",
+		},
+		dependency: "k8s.io/kubernetes", flags: kubernetesVersion,
+		minutes: 11, gigabytes: 6,
+	},
+	{
+		name:       "kwok",
+		output:     "k8s/kwok",
+		dependency: "sigs.k8s.io/kwok", flags: kwokVersion,
+		minutes: 3, gigabytes: 1,
+	},
+	{
+		name:   "kubernetes-1.29",
+		output: "k8s-1.29/kube-apiserver",
+		links: map[string]string{
+			"k8s-1.29/etcd": "../k8s/kubernetes", "k8s-1.29/kubectl": "../k8s/kubernetes",
+		},
+		dependency: "k8s.io/kubernetes", flags: kubernetesVersion,
+		minutes: 7, gigabytes: 4,
+		optional: true,
+	},
+}
+
+// kubernetesVersion stamps a version as Kubernetes' own build does; kubectl and clients cannot parse the unstamped one.
+func kubernetesVersion(version string) []string {
+	const variable = "-X k8s.io/component-base/version."
+	numbers := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	return []string{
+		variable + "gitVersion=" + version,
+		variable + "gitMajor=" + numbers[0],
+		variable + "gitMinor=" + numbers[1],
+		variable + "gitTreeState=clean",
+	}
+}
+
+func kwokVersion(version string) []string {
+	return []string{"-X sigs.k8s.io/kwok/pkg/consts.Version=" + strings.TrimPrefix(version, "v")}
+}
+
+// selected returns the named components in the order of their building, without names all that are not optional.
+func selected(names []string) ([]component, error) {
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+	}
+	var chosen []component
+	for _, c := range components {
+		if wanted[c.name] || len(names) == 0 && !c.optional {
+			chosen = append(chosen, c)
+		}
+		delete(wanted, c.name)
+	}
+	for name := range wanted {
+		return nil, fmt.Errorf("no component is called %q", name)
+	}
+	return chosen, nil
+}
+
+// buildFlags are the flags of `go build` for the component, whose module is in dir. They do not depend on the machine, the
+// folder or the commit, so that the program changes only when its sources do.
+func (c component) buildFlags(dir string) ([]string, error) {
+	version, err := c.version(dir)
+	if err != nil {
+		return nil, err
+	}
+	ldflags := append([]string{"-s", "-w"}, c.flags(version)...)
+	return []string{"-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags=" + strings.Join(ldflags, " ")}, nil
+}
+
+// version reads from the component's go.mod which version of its dependency it requires.
+func (c component) version(dir string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	match := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(c.dependency) + ` (v\d+\.\d+\.\d+\S*)`).FindSubmatch(content)
+	if match == nil {
+		return "", fmt.Errorf("%s/go.mod does not require %s", dir, c.dependency)
+	}
+	return string(match[1]), nil
+}
+
+// fingerprint identifies what the component is made from: the sources in dirs (its module, and the package lifeline), which
+// pin all others by their hashes in go.sum, and the words, which tell compiler and flags.
+func fingerprint(dirs []string, words ...string) (string, error) {
+	var files []string
+	for _, dir := range dirs {
+		for _, pattern := range []string{"*.go", "go.mod", "go.sum"} {
+			found, err := filepath.Glob(filepath.Join(dir, pattern))
+			if err != nil {
+				return "", err
+			}
+			files = append(files, found...)
+		}
+	}
+	sort.Strings(files)
+	sum := sha256.New()
+	for _, word := range words {
+		fmt.Fprintf(sum, "%q\n", word)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%q %d\n", filepath.Base(file), len(content))
+		sum.Write(content)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
