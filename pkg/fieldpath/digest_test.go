@@ -180,11 +180,11 @@ func TestPlaces(t *testing.T) {
 }
 
 func TestAbsent(t *testing.T) {
-	const object = `{"s":"{\"a\":1,\"0\":1}","n":1,"z":null,"e":[],"o":{},"es":"","l":[{"x":1},{}],"m":[[],[]]}`
+	const object = `{"s":"{\"a\":1,\"0\":1}","n":1,"z":null,"e":[],"o":{},"es":"","l":[{"x":1},{}],"m":[[],[]],"t":["[1,2]"]}`
 	for path, absent := range map[string]bool{
 		"*": false, "s": false, "n": false, "z": false, "e": false, "o": false, "es": false,
 		"missing": true, "missing.a": true, "missing[*].a": true, "missing[0]": true, "missing.#": true,
-		"n.a": true, "z.a": true, "s.a": true, "s[0]": true, "s[*]": true, "n[*]": true, "s.#": true, "o.#": true,
+		"n.a": true, "z.a": true, "s.a": true, "s[0]": true, "s[*]": true, "n[*]": true, "s.#": true, "o.#": true, "t[*][0]": true, "t[*][*]": true,
 		"e[*]": true, "e[*].x": true, "e[0]": true, "o[*]": true, "m[*][*]": true, "m[*]": false, "e.#": false,
 		"l[0].x": false, "l[1].x": true, "l[2]": true, "l.x": true, "l['0']": true, "l.00": true,
 		"l.18446744073709551616": true, "l[*].y": true, "l[*].x": false,

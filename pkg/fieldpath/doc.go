@@ -18,8 +18,8 @@
 // A filter compares one field of each element (or the element itself: [?(@=="x")]) by ==, !=, <, <=, > or
 // >= with a text in quotes, a number, true or false; or by % and !% with a pattern in quotes, in which *
 // and ? stand for any characters and any one character; or asks whether the field exists: [?(@.name)].
-// Elements without the field match nothing. gjson compares: a number with a text as if the text were a
-// number, numbers as float64.
+// Elements without the field match nothing. gjson compares: numbers as float64, and a number with a text as
+// if the text were a number (0, where it is none).
 //
 // # What is selected
 //
