@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
-	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
 func TestTheWebhookRefuses(t *testing.T) {
@@ -282,8 +281,7 @@ func TestAKindMayComeAndGo(t *testing.T) {
 const nowhere = "https://127.0.0.1:1/"
 
 func TestTheMatchConditionsLetPassWhileTheWebhookIsDown(t *testing.T) {
-	own := apiserver.Start(t, apiserver.CRDs())
-	namespace := own.Namespace(t)
+	namespace := server.Namespace(t)
 	ctj := makeCTJ(namespace, "watcher", func(ctj *v1alpha.ChangeTriggeredJob) {
 		ctj.Finalizers = []string{"changejob.dev/test"}
 		refs := ctj.Spec.Resources[0]
@@ -296,38 +294,40 @@ func TestTheMatchConditionsLetPassWhileTheWebhookIsDown(t *testing.T) {
 			}
 		})(ctj)
 	})
-	require.NoError(t, own.Client.Create(t.Context(), ctj))
+	require.NoError(t, server.Client.Create(t.Context(), ctj))
 
 	config, err := registration(true)
 	require.NoError(t, err)
 	require.Len(t, config.Webhooks, 1)
 	require.NotEmpty(t, config.Webhooks[0].MatchConditions)
+	config.Name = "down-" + namespace
+	config.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}}
 	config.Webhooks[0].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: new(nowhere)}
-	require.NoError(t, own.Client.Create(t.Context(), config))
+	require.NoError(t, server.Client.Create(t.Context(), config))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		err := own.Client.Create(t.Context(), makeCTJ(namespace, "new"), client.DryRunAll)
+		err := server.Client.Create(t.Context(), makeCTJ(namespace, "new"), client.DryRunAll)
 		assert.ErrorContains(c, err, "failed calling webhook")
 	}, 10*time.Second, 10*time.Millisecond, "a new object needs the webhook")
 
 	changed := ctj.DeepCopy()
 	changed.Spec.Suspend = new(true)
-	assert.ErrorContains(t, own.Client.Update(t.Context(), changed), "failed calling webhook", "a changed spec needs the webhook")
+	assert.ErrorContains(t, server.Client.Update(t.Context(), changed), "failed calling webhook", "a changed spec needs the webhook")
 	changed = ctj.DeepCopy()
 	template(func(t *batchv1.JobTemplateSpec) { t.Spec.BackoffLimit = new(int32(2)) })(changed)
-	assert.ErrorContains(t, own.Client.Update(t.Context(), changed), "failed calling webhook", "a changed template needs the webhook")
+	assert.ErrorContains(t, server.Client.Update(t.Context(), changed), "failed calling webhook", "a changed template needs the webhook")
 
 	before := ctj.DeepCopy()
 	ctj.Labels = map[string]string{"a": "b"}
-	require.NoError(t, own.Client.Patch(t.Context(), ctj, client.MergeFrom(before)), "metadata does not")
+	require.NoError(t, server.Client.Patch(t.Context(), ctj, client.MergeFrom(before)), "metadata does not")
 	ctj.Status.TriggerCount = 1
-	require.NoError(t, own.Client.Status().Update(t.Context(), ctj), "status does not")
+	require.NoError(t, server.Client.Status().Update(t.Context(), ctj), "status does not")
 
-	require.NoError(t, own.Client.Delete(t.Context(), ctj))
-	require.NoError(t, own.Client.Get(t.Context(), client.ObjectKeyFromObject(ctj), ctj))
+	require.NoError(t, server.Client.Delete(t.Context(), ctj))
+	require.NoError(t, server.Client.Get(t.Context(), client.ObjectKeyFromObject(ctj), ctj))
 	ctj.Spec.Suspend = new(true)
 	controllerutil.RemoveFinalizer(ctj, "changejob.dev/test")
-	require.NoError(t, own.Client.Update(t.Context(), ctj), "the end of an object does not")
-	err = own.Client.Get(t.Context(), client.ObjectKeyFromObject(ctj), ctj)
+	require.NoError(t, server.Client.Update(t.Context(), ctj), "the end of an object does not")
+	err = server.Client.Get(t.Context(), client.ObjectKeyFromObject(ctj), ctj)
 	assert.True(t, apierrors.IsNotFound(err), "%v", err)
 }
 
