@@ -1,6 +1,7 @@
 package job
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,7 +30,7 @@ func TestEveryContainerIsToldWhatChanged(t *testing.T) {
 		{Name: "CHANGEJOB_CHANGED", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['changejob.dev/changed']"}}},
 	}
-	containers := append(pod.Spec.InitContainers, pod.Spec.Containers...)
+	containers := slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
 	assert.Len(t, containers, 4)
 	for _, container := range containers {
 		assert.Equal(t, want, container.Env, container.Name)

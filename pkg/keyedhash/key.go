@@ -73,7 +73,7 @@ func NewKey(secret []byte) (*Key, error) {
 // generate returns KeySize random bytes.
 func generate() []byte {
 	secret := make([]byte, KeySize)
-	rand.Read(secret) //nolint:errcheck // It never fails: where the system has no randomness, the program ends.
+	_, _ = rand.Read(secret) // It never fails: where the system has no randomness, the program ends.
 	return secret
 }
 
@@ -97,7 +97,8 @@ func (k *Key) Publish(uid types.UID, ref trigger.ObjectReference, field string, 
 	s := k.macs.Get().(*state)
 	defer k.macs.Put(s)
 
-	m := append(s.message[:0], domainHash...)
+	m := s.message[:0]
+	m = append(m, domainHash...)
 	for _, part := range [...]string{string(uid), ref.APIVersion, ref.Kind, ref.Namespace, ref.Name, field} {
 		// The length before each part keeps "ab","c" and "a","bc" apart.
 		m = binary.BigEndian.AppendUint64(m, uint64(len(part)))

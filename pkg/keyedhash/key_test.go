@@ -107,12 +107,13 @@ func TestAKeyOfTheWrongLengthIsRefused(t *testing.T) {
 }
 
 func TestAKeyIsNeverPrinted(t *testing.T) {
-	secret := "tell nobody, I am a secret key!!"
-	key, err := NewKey([]byte(secret))
+	const secret = "tell nobody, I am a secret key!!"
+	raw := []byte(secret)
+	key, err := NewKey(raw)
 	require.NoError(t, err)
 
 	hexed := fmt.Sprintf("%x", secret)
-	listed := strings.Trim(fmt.Sprint([]byte(secret)), "[]")
+	listed := strings.Trim(fmt.Sprintf("%d", raw), "[]")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 		for _, shown := range []string{fmt.Sprintf(verb, key), fmt.Sprintf(verb, []any{key})} {
 			assert.Contains(t, shown, key.ID(), verb)
@@ -121,9 +122,9 @@ func TestAKeyIsNeverPrinted(t *testing.T) {
 			assert.NotContains(t, shown, listed, verb)
 		}
 	}
-	encoded, err := json.Marshal(key)
+	encoded, err := json.Marshal([]any{key}) // as a logger that knows nothing of it would
 	require.NoError(t, err)
-	assert.JSONEq(t, `{}`, string(encoded))
+	assert.JSONEq(t, `[{}]`, string(encoded))
 }
 
 func TestTwoGeneratedKeysDiffer(t *testing.T) {
