@@ -61,6 +61,10 @@ func (k *kind) entry(name types.NamespacedName) *entry {
 		}
 		k.entries[name] = ent
 		k.fit(ent, wakeups{})
+		if k.served(ent) {
+			// What it is becomes known when it has been read; that it can be seen is known now.
+			ent.state, ent.err = Synced, nil
+		}
 	}
 	return ent
 }
