@@ -40,7 +40,9 @@
 // kubectl.kubernetes.io/last-applied-configuration, and lastHeartbeatTime and lastProbeTime of
 // status.conditions. They are left out of whatever contains them. A path that names one of them, or
 // something inside it, selects it all the same. metadata.annotations with nothing else in it is as if it
-// did not exist: else the first kubectl apply of an object made otherwise would be a change.
+// did not exist: else the first kubectl apply of an object made otherwise would be a change. The object's own
+// apiVersion and kind never exist, even to a path that names them: a watch tells of them and most lists do
+// not, and they cannot change.
 //
 // # Canonical form
 //

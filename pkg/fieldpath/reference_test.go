@@ -291,6 +291,9 @@ func refPlace(at []string, key string) string {
 
 // refVoid says whether a value is as if it did not exist.
 func refVoid(value any, at []string) bool {
+	if len(at) == 1 && (at[0] == "apiVersion" || at[0] == "kind") {
+		return true
+	}
 	annotations, ok := value.(map[string]any)
 	if !ok || !slices.Equal(at, []string{"metadata", "annotations"}) {
 		return false
@@ -404,7 +407,7 @@ func encodeString(text string, random *rand.Rand) string {
 }
 
 var refAlphabet = []string{
-	"metadata", "status", "conditions", "annotations", "generation", "uid", "lastProbeTime",
+	"metadata", "status", "conditions", "annotations", "generation", "uid", "lastProbeTime", "kind", "apiVersion",
 	"kubectl.kubernetes.io/last-applied-configuration", "a", "b", "app.properties", "x*y?", "#", "@this", "!a", "a|b",
 	"0", "1", "01", "größe", `it's "q"`, `\`, "{a}", "[0]", "a\n", "$", "a=b<c>%!", "(a)", "~", ":",
 }

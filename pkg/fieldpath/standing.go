@@ -19,6 +19,9 @@ const (
 func (d *document) judge() {
 	d.members(0, func(key string, n int) {
 		switch key {
+		case "apiVersion", "kind":
+			// A watch's events have them, the items of most lists do not; and they cannot change.
+			d.nodes[n].standing = void
 		case "metadata":
 			d.members(n, d.judgeMetadata)
 		case "status":

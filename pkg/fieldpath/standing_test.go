@@ -65,6 +65,17 @@ func TestWhatIsNobodysChange(t *testing.T) {
 	}
 }
 
+func TestAnItemOfAListReadsAsAnEventOfAWatch(t *testing.T) {
+	event := []byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"kind":"x"}}`)
+	item := []byte(`{"metadata":{"name":"a"},"data":{"kind":"x"}}`)
+	for _, expr := range []string{"*", "[*]", "kind", "apiVersion", "data", "data.kind"} {
+		path := compile(t, expr)
+		assert.Equal(t, path.Digest(event), path.Digest(item), expr)
+	}
+	assert.True(t, compile(t, "kind").Digest(event).IsAbsent())
+	assert.False(t, compile(t, "data.kind").Digest(event).IsAbsent())
+}
+
 func TestTheSameNamesElsewhereCount(t *testing.T) {
 	for name, e := range map[string]edit{
 		"generation in spec":                  {`"spec":{"generation":1`, `"spec":{"generation":2`},
