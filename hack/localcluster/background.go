@@ -36,7 +36,7 @@ func upCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	if pid != 0 {
-		return report(ctx, dir, "runs already", func() error { return nil })
+		return report(ctx, dir, pid, "runs already", func() error { return nil })
 	}
 
 	self, err := os.Executable()
@@ -61,7 +61,7 @@ func upCommand(ctx context.Context, args []string) error {
 		_ = cmd.Wait()
 		close(ended)
 	}()
-	err = report(ctx, dir, "is ready", func() error {
+	err = report(ctx, dir, cmd.Process.Pid, "is ready", func() error {
 		select {
 		case <-ended:
 			return fmt.Errorf("the control plane ended: %s", tail(logName))
@@ -76,8 +76,9 @@ func upCommand(ctx context.Context, args []string) error {
 	return err
 }
 
-// report waits until the control plane in dir is ready, as long as alive does not object, and says so.
-func report(ctx context.Context, dir, what string, alive func() error) error {
+// report waits until the control plane in dir is ready, as long as alive does not object, and says so. Its process id tells its
+// description from one that an earlier control plane, killed, could not take away.
+func report(ctx context.Context, dir string, pid int, what string, alive func() error) error {
 	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		var d description
@@ -85,7 +86,7 @@ func report(ctx context.Context, dir, what string, alive func() error) error {
 		if err == nil {
 			err = json.Unmarshal(content, &d)
 		}
-		if err == nil {
+		if err == nil && d.PID == pid {
 			fmt.Printf("The control plane %s: %s\n\n    export KUBECONFIG=%s\n\n", what, d.URL, d.KubeConfig)
 			return nil
 		}

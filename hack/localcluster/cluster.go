@@ -86,10 +86,8 @@ func (c *cluster) start(ctx context.Context) (*description, error) {
 			return nil, err
 		}
 	}
-	for _, path := range c.crds {
-		if err := c.installCRDs(ctx, path); err != nil {
-			return nil, err
-		}
+	if err := c.installCRDs(ctx); err != nil {
+		return nil, err
 	}
 	d := &description{
 		KubeConfig: c.kubeconfigFile(), URL: c.url, DataDir: c.dir,
@@ -343,29 +341,76 @@ func nodeReady(body []byte) error {
 	return errors.New("the node is not ready")
 }
 
-// installCRDs applies the custom resource definitions of a file or folder and waits until their kinds are served.
-func (c *cluster) installCRDs(ctx context.Context, path string) error {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return err
+// installCRDs applies the custom resource definitions of c.crds and waits until their kinds are served.
+func (c *cluster) installCRDs(ctx context.Context) error {
+	for _, path := range c.crds {
+		if err := c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--filename="+path); err != nil {
+			return err
+		}
 	}
-	for _, args := range [][]string{
-		{"apply", "--server-side", "--force-conflicts", "--filename=" + path},
-		{"wait", "--for=condition=Established", "--timeout=60s", "--filename=" + path},
-	} {
-		p, err := spawn(c.dir, "kubectl", filepath.Join(c.assets, "kubectl"), append(args, "--kubeconfig="+c.kubeconfigFile())...)
+	if len(c.crds) == 0 {
+		return nil
+	}
+	// A definition is Established a moment before its objects can be asked for: so ask for them.
+	return c.processes[len(c.processes)-1].await(ctx, "answer for the custom resources", func(ctx context.Context) error {
+		body, err := c.get(ctx, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
 		if err != nil {
 			return err
 		}
-		select {
-		case <-p.done:
-		case <-ctx.Done():
-			p.stop(0)
-			return ctx.Err()
+		paths, err := customResourcePaths(body)
+		if err != nil {
+			return err
 		}
-		if !p.cmd.ProcessState.Success() {
-			return fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), tail(p.log))
+		for _, path := range paths {
+			if _, err := c.get(ctx, path+"?limit=1"); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+}
+
+// customResourcePaths returns the path of every served version of every definition in a list of them, as JSON.
+func customResourcePaths(body []byte) (paths []string, err error) {
+	var list struct {
+		Items []struct {
+			Spec struct {
+				Group    string
+				Names    struct{ Plural string }
+				Versions []struct {
+					Name   string
+					Served bool
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, err
+	}
+	for _, item := range list.Items {
+		for _, version := range item.Spec.Versions {
+			if version.Served {
+				paths = append(paths, "/apis/"+item.Spec.Group+"/"+version.Name+"/"+item.Spec.Names.Plural)
+			}
+		}
+	}
+	return paths, nil
+}
+
+// kubectl runs kubectl as the administrator.
+func (c *cluster) kubectl(ctx context.Context, args ...string) error {
+	p, err := spawn(c.dir, "kubectl", filepath.Join(c.assets, "kubectl"), append(args, "--kubeconfig="+c.kubeconfigFile())...)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.stop(0)
+		return ctx.Err()
+	}
+	if !p.cmd.ProcessState.Success() {
+		return fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), tail(p.log))
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func (c component) version(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	match := regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(c.dependency) + ` (v\d+\.\d+\.\d+\S*)`).FindSubmatch(content)
+	match := regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(c.dependency) + ` (v\d+\.\d+\.\d+\S*)`).FindSubmatch(content)
 	if match == nil {
 		return "", fmt.Errorf("%s/go.mod does not require %s", dir, c.dependency)
 	}
@@ -126,7 +126,11 @@ func fingerprint(dirs []string, words ...string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			files = append(files, found...)
+			for _, file := range found {
+				if !strings.HasSuffix(file, "_test.go") {
+					files = append(files, file)
+				}
+			}
 		}
 	}
 	sort.Strings(files)

@@ -1,3 +1,3 @@
 module github.com/nusnewob/kube-changejob/hack/localcluster
 
-go 1.22
+go 1.24

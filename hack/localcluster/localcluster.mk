@@ -1,11 +1,8 @@
 # The local control plane: what `make` needs to build, start and stop it. Included by the Makefile.
 
 LOCALCLUSTER := bin/localcluster
-LOCALCLUSTER_SOURCES := $(wildcard hack/localcluster/*.go hack/localcluster/lifeline/*.go hack/localcluster/go.mod)
+LOCALCLUSTER_SOURCES := $(filter-out %_test.go,$(wildcard hack/localcluster/*.go hack/localcluster/lifeline/*.go)) hack/localcluster/go.mod
 DEV_CLUSTER := .dev-cluster
-
-# Where envtest finds etcd, kube-apiserver and kubectl; what the user has set counts.
-export KUBEBUILDER_ASSETS ?= $(CURDIR)/bin/k8s
 
 $(LOCALCLUSTER): $(LOCALCLUSTER_SOURCES)
 	cd hack/localcluster && GOOS= GOARCH= CGO_ENABLED=0 go build -trimpath -buildvcs=false -o $(CURDIR)/$@ .

@@ -63,7 +63,11 @@ func (o *options) complete() error {
 	if o.auditLevel != "Metadata" && o.auditLevel != "RequestResponse" {
 		return fmt.Errorf("--audit-level: %q is neither Metadata nor RequestResponse", o.auditLevel)
 	}
-	for _, path := range []*string{&o.assets, &o.apiServer, &o.auditLog} {
+	paths := []*string{&o.assets, &o.apiServer, &o.auditLog}
+	for i := range o.crds {
+		paths = append(paths, &o.crds[i])
+	}
+	for _, path := range paths {
 		if *path == "" {
 			continue
 		}
