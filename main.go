@@ -84,6 +84,7 @@ type options struct {
 	probeAddress   string
 	leaderElect    bool
 	concurrency    int
+	watchThreshold int
 	webhooks       bool
 	webhookCert    string
 	webhookCertDir string
@@ -167,6 +168,8 @@ func parse(args []string, env func(string) string) (*options, error) {
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of the /healthz and /readyz endpoints; 0 turns them off.")
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Let one of several replicas act; required where more than one may run.")
 	fs.IntVar(&o.concurrency, "max-concurrent-reconciles", 16, "How many ChangeTriggeredJobs are reconciled at a time.")
+	fs.IntVar(&o.watchThreshold, "watch-threshold", watch.DefaultThreshold,
+		"How many objects of one kind in one namespace are watched one by one, before the namespace is watched as a whole, and how many namespaces before the cluster is; negative: always as wide as RBAC allows.")
 	fs.StringVar(&o.webhookCert, "webhook-cert", certSelf,
 		"Where the webhook's serving certificate comes from: self (made and rotated here) or files (mounted, for example by cert-manager or OLM).")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Folder of the webhook's tls.crt and tls.key.")
@@ -317,6 +320,7 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 	engine, err := watch.New(watch.Options{
 		Config:       mgr.GetConfig(),
 		PollInterval: o.pollInterval,
+		Threshold:    o.watchThreshold,
 		OnChange:     wakeups.Enqueue,
 		Log:          mgr.GetLogger().WithName("watch"),
 	})

@@ -88,13 +88,6 @@ func TestBoundsOfTheSpec(t *testing.T) {
 		"1 to 64 resources": {
 			spec("resources"), []any{references(1, 1), references(64, 1)}, []any{[]any{}, references(65, 1), absent},
 			"spec.resources"},
-		"at most 256 fields over all resources": {
-			spec("resources"), []any{references(64, 4), references(1, 256)},
-			[]any{append(references(64, 4)[:63], references(1, 5)...), references(2, 129)},
-			"at most 256 fields over all resources"},
-		"a reference without fields counts as one field": {
-			spec("resources"), []any{append(references(1, 255), withoutFields())}, []any{append(references(1, 256), withoutFields())},
-			"at most 256 fields over all resources"},
 		"at most 256 fields in one reference": {
 			reference("fields"), []any{references(1, 256)[0].(map[string]any)["fields"]},
 			[]any{references(1, 257)[0].(map[string]any)["fields"], []any{}}, "spec.resources[0].fields"},

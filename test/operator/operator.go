@@ -133,9 +133,19 @@ func Launch(t testing.TB, options Options) *Process {
 		p.err = p.cmd.Wait()
 		close(p.ended)
 	}()
-	t.Cleanup(func() { p.Stop(t) })
+	t.Cleanup(func() {
+		p.Stop(t)
+		if t.Failed() {
+			t.Logf("the end of the operator's log:\n%s", tail(p.Log(), loggedBytes))
+		}
+	})
 	return p
 }
+
+// loggedBytes is how much of the operator's log a failed test shows.
+const loggedBytes = 20 << 10
+
+func tail(text string, length int) string { return text[max(len(text)-length, 0):] }
 
 // Write takes the process' output.
 func (p *Process) Write(data []byte) (int, error) {
