@@ -1,0 +1,108 @@
+package main
+
+import (
+	"crypto/tls"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nusnewob/kube-changejob/pkg/watch"
+)
+
+func environment(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}
+
+func TestFlagsAndTheirEnvironment(t *testing.T) {
+	inPod := map[string]string{"POD_NAMESPACE": "operators"}
+	cases := map[string]struct {
+		args []string
+		env  map[string]string
+		want func(*options)
+	}{
+		"the defaults": {
+			env: inPod, want: func(*options) {},
+		},
+		"a flag goes before its variable": {
+			args: []string{"--namespace=other", "--watch-namespaces=a,b", "--poll-interval=2m"},
+			env:  map[string]string{"POD_NAMESPACE": "operators", "WATCH_NAMESPACE": "c", "POLL_INTERVAL": "3m"},
+			want: func(o *options) { o.namespace, o.watchNamespace, o.pollInterval = "other", "a,b", 2*time.Minute },
+		},
+		"variables alone": {
+			env:  map[string]string{"POD_NAMESPACE": "operators", "WATCH_NAMESPACE": "c", "POLL_INTERVAL": "3m", "ENABLE_WEBHOOKS": "false"},
+			want: func(o *options) { o.watchNamespace, o.pollInterval, o.webhooks = "c", 3*time.Minute, false },
+		},
+		"the certificate from files": {
+			args: []string{"--webhook-cert=files", "--webhook-cert-dir=/certs", "--webhook-port=1"}, env: inPod,
+			want: func(o *options) { o.webhookCert, o.webhookCertDir, o.webhookPort = certFiles, "/certs", 1 },
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			want := &options{
+				namespace: "operators", pollInterval: time.Minute, metricsAddress: "0", metricsSecure: true, probeAddress: ":8081",
+				concurrency: 16, watchThreshold: watch.DefaultThreshold, webhooks: true, webhookCert: certSelf,
+				webhookCertDir: "/tmp/k8s-webhook-server/serving-certs", webhookPort: 9443,
+			}
+			c.want(want)
+			got, err := parse(c.args, environment(c.env))
+			require.NoError(t, err)
+			want.zap = got.zap
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+func TestFlagsThatCannotBe(t *testing.T) {
+	cases := map[string]struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		"no namespace":            {nil, nil, "--namespace (POD_NAMESPACE) is required"},
+		"a poll interval of zero": {[]string{"--namespace=n", "--poll-interval=0s"}, nil, "--poll-interval (POLL_INTERVAL) must be positive"},
+		"a poll interval of junk": {[]string{"--namespace=n"}, map[string]string{"POLL_INTERVAL": "often"}, "POLL_INTERVAL"},
+		"no workers":              {[]string{"--namespace=n", "--max-concurrent-reconciles=0"}, nil, "--max-concurrent-reconciles must be positive"},
+		"another certificate":     {[]string{"--namespace=n", "--webhook-cert=vault"}, nil, "--webhook-cert must be self or files"},
+		"arguments":               {[]string{"--namespace=n", "now"}, nil, "unexpected arguments: now"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(c.args, environment(c.env))
+			assert.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestLogFlagsHaveShortNames(t *testing.T) {
+	for _, args := range [][]string{
+		{"--log-level=debug", "--log-format=console", "--log-timestamp=rfc3339"},
+		{"--zap-log-level=debug", "--zap-encoder=console", "--zap-time-encoding=rfc3339"},
+	} {
+		o, err := parse(append(args, "--namespace=n"), environment(nil))
+		require.NoError(t, err)
+		assert.NotNil(t, o.zap.Level, args)
+		assert.NotNil(t, o.zap.NewEncoder, args)
+		assert.NotNil(t, o.zap.TimeEncoder, args)
+	}
+}
+
+func TestOnlyTheNamedNamespacesAreCached(t *testing.T) {
+	all, err := cacheOptions("")
+	require.NoError(t, err)
+	assert.Nil(t, all.DefaultNamespaces)
+
+	some, err := cacheOptions("team-a, team-b,")
+	require.NoError(t, err)
+	assert.Len(t, some.DefaultNamespaces, 2)
+	assert.Contains(t, some.DefaultNamespaces, "team-b")
+}
+
+func TestConnectionsAreModern(t *testing.T) {
+	config := &tls.Config{}
+	modernTLS(config)
+	assert.EqualValues(t, tls.VersionTLS12, config.MinVersion)
+	assert.Equal(t, []string{"http/1.1"}, config.NextProtos, "no HTTP/2")
+}
