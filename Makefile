@@ -48,9 +48,10 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copies of the API types.
 	$(CONTROLLER_GEN) object paths=./apis/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRD, the manager's cluster role and the webhook configuration.
+manifests: $(CONTROLLER_GEN) ## Generate the CRD, its reference, the manager's cluster role and the webhook configuration.
 	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:dir=config/crd/bases
 	go run ./hack/crd $(CRD)
+	go run ./hack/apidocs $(CRD) > docs/api-reference.md
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths='./controllers/...;./pkg/...' output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) webhook paths=./pkg/admission/... output:webhook:dir=config/webhook
 
@@ -82,7 +83,7 @@ run: ## Run the operator from source against KUBECONFIG, webhooks off, its own o
 
 .PHONY: test
 test: control-plane ## Run every test against a real API server, and check the coverage.
-	KUBEBUILDER_ASSETS=$(ASSETS) go test -coverpkg=./pkg/...,./controllers/... -coverprofile=cover.out ./...
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/... -coverprofile=cover.out ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
 		printf "coverage of pkg/ and controllers/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
 	go -C hack/localcluster test ./...

@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"sync"
 	"testing"
@@ -24,43 +23,45 @@ import (
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
-// servers are an API server with streaming lists and one without.
-var servers = map[string]*apiserver.Server{}
+// servers are an API server with streaming lists and one without, started by the first test that needs them.
+var servers = map[string]func() *apiserver.Server{
+	"with WatchList":    sync.OnceValue(func() *apiserver.Server { return startServer(true) }),
+	"without WatchList": sync.OnceValue(func() *apiserver.Server { return startServer(false) }),
+}
 
-func TestMain(m *testing.M) { os.Exit(run1(m)) }
+var started []*apiserver.Server
 
-func run1(m *testing.M) int {
-	for name, on := range map[string]bool{"with WatchList": true, "without WatchList": false} {
-		server, err := apiserver.New(apiserver.WatchList(on))
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		servers[name] = server
+func startServer(watchList bool) *apiserver.Server {
+	server, err := apiserver.New(apiserver.WatchList(watchList))
+	if err != nil {
+		panic(err)
 	}
+	started = append(started, server)
+	return server
+}
+
+func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, server := range servers {
+	for _, server := range started {
 		if err := server.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
 		}
 	}
 	if code == 0 {
-		// The connections to the API servers are kept open by their transports, not by the engine.
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			return 1
+			code = 1
 		}
 	}
-	return code
+	os.Exit(code)
 }
 
 // onEachServer runs a test against each server.
 func onEachServer(t *testing.T, test func(t *testing.T, server *apiserver.Server)) {
 	t.Helper()
-	for name, server := range servers {
-		t.Run(name, func(t *testing.T) { test(t, server) })
+	for _, name := range []string{"with WatchList", "without WatchList"} {
+		t.Run(name, func(t *testing.T) { test(t, servers[name]()) })
 	}
 }
 

@@ -1,0 +1,45 @@
+package trigger
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+func TestEvents(t *testing.T) {
+	quota := Refusal{Reason: ReasonJobNotCreated, Message: "exceeded quota", RetryAt: noon.Add(time.Second)}
+	tell(t, map[string]tale{
+		"the first look tells nothing":             {[]part{refers(objectA), sees(objectA, sum("1"))}, []expectation{tellsNothing}},
+		"a Job is created":                         {[]part{changed(objectA)}, []expectation{tells(EventJobCreated)}},
+		"what waits tells nothing":                 {[]part{changed(objectA), triggered(noon)}, []expectation{tellsNothing}},
+		"a reference is forbidden":                 {[]part{refers(objectA), cannotSee(objectA, Forbidden, 0)}, []expectation{tells(ReasonForbidden)}},
+		"a kind is not served":                     {[]part{refers(objectA), unserved(objectA)}, []expectation{tells(ReasonKindNotServed)}},
+		"the spec is invalid":                      {[]part{refers(objectA), invalid("no")}, []expectation{tells(ReasonInvalidSpec)}},
+		"a Job is refused":                         {[]part{changed(objectA), refused(quota)}, []expectation{tells(ReasonJobNotCreated)}},
+		"the last Job failed":                      {[]part{last(1, v1alpha.JobActive), unchanged(objectA), job(1, failed)}, []expectation{tells(ReasonLastJobFailed)}},
+		"the next Job failed, too":                 {[]part{said(1, "True Watching", "True JobActive", "True LastJobFailed"), last(2, v1alpha.JobActive), unchanged(objectA), job(2, failed)}, []expectation{tells(ReasonLastJobFailed)}},
+		"the last Job failed behind other trouble": {[]part{said(1, "False Forbidden", "True JobActive", "True Forbidden"), last(1, v1alpha.JobActive), refers(objectA), cannotSee(objectA, Forbidden, 0), job(1, failed)}, []expectation{tells(ReasonLastJobFailed)}},
+		"other trouble ends, and the last Job had failed long ago": {
+			[]part{said(1, "False Forbidden", "False Idle", "True Forbidden"), last(1, v1alpha.JobFailed), unchanged(objectA), job(1, failed)}, []expectation{tells(EventRecovered)}},
+		"one trouble turns into another": {
+			[]part{said(1, "False Forbidden", "False Idle", "True Forbidden"), refers(objectA), cannotSee(objectA, VersionNotServed, 0)}, []expectation{tells(ReasonKindNotServed)}},
+		"the same trouble goes on": {
+			[]part{said(1, "False Forbidden", "False Idle", "True Forbidden"), refers(objectA), cannotSee(objectA, Forbidden, 0)}, []expectation{tellsNothing}},
+	})
+
+	t.Run("a created Job is told with what changed, never values", func(t *testing.T) {
+		d := Decide(scene(cooled, last(6, v1alpha.JobSucceeded), refersTo(objectA, "data", "x"), kept(objectA, "data", sum("1"), ""), kept(objectA, "x", sum("1"), ""), sees(objectA, sum("2"), sum("3"))))
+		assert.Equal(t, []Event{{corev1.EventTypeNormal, EventJobCreated,
+			"Created Job " + nameOf(7) + " (trigger 7): ConfigMap default/a (data, x) changed"}}, d.Events)
+	})
+	t.Run("trouble is a warning", func(t *testing.T) {
+		d := Decide(scene(refers(objectA), invalid("no")))
+		require.Len(t, d.Events, 1)
+		assert.Equal(t, corev1.EventTypeWarning, d.Events[0].Type)
+	})
+}
