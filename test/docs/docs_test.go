@@ -1,0 +1,341 @@
+// Package docs runs what the documentation shows: every YAML, and the commands around them, against a real
+// API server with the operator and its webhook.
+package docs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/operator"
+)
+
+const (
+	patience = 30 * time.Second
+	tick     = 20 * time.Millisecond
+)
+
+// cluster is an API server with the operator and its webhook.
+type cluster struct {
+	*apiserver.Server
+	kubeconfig string
+	kubectl    string
+}
+
+func start(t *testing.T) *cluster {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	server := apiserver.Start(t, apiserver.CRDs(), apiserver.Webhooks(envtest.WebhookInstallOptions{
+		Paths: []string{filepath.Join(root, "config", "webhook", "manifests.yaml")},
+	}))
+	hook := server.Env.WebhookInstallOptions
+	operator.Start(t, operator.Options{
+		KubeConfig: server.KubeConfig, WebhookCertDir: hook.LocalServingCertDir, WebhookPort: hook.LocalServingPort,
+	})
+	assets, err := apiserver.Assets()
+	require.NoError(t, err)
+	c := &cluster{Server: server, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), kubectl: filepath.Join(assets, "kubectl")}
+	require.NoError(t, os.WriteFile(c.kubeconfig, server.KubeConfig, 0o600))
+	return c
+}
+
+func TestEveryYAMLOfTheDocumentation(t *testing.T) {
+	c := start(t)
+	all := documents(t)
+	require.Greater(t, len(all), 60)
+	first := all[len(all)-1].fields
+	for _, d := range all {
+		if d.origin == "01.yaml" { // the guide's first example
+			first = d.fields
+		}
+	}
+	for i, d := range all {
+		if kind, ok := d.fields["kind"]; ok && kind != v1alpha.Kind && has(d.fields, "metadata") {
+			continue // another object
+		}
+		t.Run(fmt.Sprintf("%s #%d", d.origin, i), func(t *testing.T) {
+			ctj := c.decode(t, d.complete(first))
+			c.prepare(t, ctj)
+			if d.wrong {
+				assert.Error(t, c.Client.Create(t.Context(), ctj))
+				return
+			}
+			c.exercise(t, ctj)
+		})
+	}
+}
+
+func (c *cluster) decode(t *testing.T, fields map[string]any) *v1alpha.ChangeTriggeredJob {
+	ctj := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(fields, ctj))
+	if ctj.Namespace == "" {
+		ctj.Namespace = "default"
+	}
+	return ctj
+}
+
+// prepare creates the namespaces and objects that a ChangeTriggeredJob names.
+func (c *cluster) prepare(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
+	ensure := func(object client.Object) {
+		if err := c.Client.Create(t.Context(), object); !apierrors.IsAlreadyExists(err) {
+			require.NoError(t, err)
+		}
+	}
+	ensure(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ctj.Namespace}})
+	for _, reference := range ctj.Spec.Resources {
+		if reference.Namespace != "" {
+			ensure(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: reference.Namespace}})
+		}
+		object := newObject(reference)
+		if object == nil {
+			continue
+		}
+		mutate(object, 0)
+		ensure(object)
+	}
+}
+
+// newObject returns an object of the referenced kind; nil for a kind that is wrong.
+func newObject(reference v1alpha.ResourceReference) client.Object {
+	meta := metav1.ObjectMeta{Namespace: reference.Namespace, Name: reference.Name}
+	switch reference.Kind {
+	case "ConfigMap":
+		return &corev1.ConfigMap{ObjectMeta: meta}
+	case "Secret":
+		return &corev1.Secret{ObjectMeta: meta}
+	case "Node":
+		return &corev1.Node{ObjectMeta: meta}
+	case "Deployment":
+		labels := map[string]string{"app": reference.Name}
+		return &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy"}}},
+			},
+		}}
+	default:
+		return nil
+	}
+}
+
+// mutate changes everything of an object that some document selects.
+func mutate(object client.Object, n int) {
+	value := fmt.Sprint(n)
+	switch object := object.(type) {
+	case *corev1.ConfigMap:
+		object.Data = map[string]string{"key": value, "important-key": value}
+	case *corev1.Secret:
+		object.Data = map[string][]byte{"key": []byte(value), "tls.crt": []byte(value)}
+	case *corev1.Node:
+		object.Labels = map[string]string{"pool": "pool-" + value}
+	case *appsv1.Deployment:
+		replicas := int32(n)
+		object.Spec.Replicas = &replicas
+		object.Spec.Template.Spec.Containers[0].Image = "image:" + value
+		object.Status.ObservedGeneration, object.Status.UpdatedReplicas, object.Status.Replicas = int64(n), replicas, replicas
+	}
+}
+
+// exercise applies a ChangeTriggeredJob, changes what it does not watch, then what it watches, and sees one Job for
+// it.
+func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
+	ctx := t.Context()
+	require.NoError(t, c.Client.Create(ctx, ctj))
+	defer func() { require.NoError(t, c.Client.Delete(context.WithoutCancel(ctx), ctj)) }()
+	c.await(t, ctj, func(c *assert.CollectT) {
+		requireAvailable(c, ctj)
+		require.Equal(c, ctj.Generation, ctj.Status.ObservedGeneration)
+	})
+
+	for _, reference := range ctj.Spec.Resources {
+		c.edit(t, reference, func(object client.Object) {
+			if selects(reference, "*") {
+				return
+			}
+			object.SetAnnotations(map[string]string{"note": fmt.Sprint(time.Now().UnixNano())})
+		})
+	}
+	n := int(time.Now().UnixNano() % 1_000_000)
+	changed := ctj.Spec.Resources
+	if ctj.Spec.EffectiveCondition() == v1alpha.TriggerAny {
+		changed = changed[:1]
+	}
+	for _, reference := range changed {
+		c.edit(t, reference, func(object client.Object) { mutate(object, n) })
+	}
+	if ctj.Spec.Suspended() {
+		c.await(t, ctj, func(c *assert.CollectT) {
+			requireProgressing(c, ctj, trigger.ReasonSuspended)
+		})
+		require.NoError(t, c.Client.Patch(ctx, ctj, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"suspend":false}}`))))
+	}
+	// Were the change of what is not watched one, the other would be pending in its cooldown now.
+	c.await(t, ctj, func(collect *assert.CollectT) {
+		require.EqualValues(collect, 1, ctj.Status.TriggerCount)
+		for _, resource := range ctj.Status.ResourceHashes {
+			for _, field := range resource.Fields {
+				require.Empty(collect, field.LastTriggeredHash, field.Field)
+			}
+		}
+	})
+	var jobs batchv1.JobList
+	require.NoError(t, c.Client.List(ctx, &jobs, client.InNamespace(ctj.Namespace), client.MatchingLabels{job.OwnerLabel: ctj.Name}))
+	ours := 0
+	for i := range jobs.Items {
+		if job.Owned(&jobs.Items[i], ctj.UID) {
+			ours++
+		}
+	}
+	assert.Equal(t, 1, ours)
+}
+
+func selects(reference v1alpha.ResourceReference, path string) bool {
+	for _, field := range reference.EffectiveFields() {
+		if field == path {
+			return true
+		}
+	}
+	return false
+}
+
+// edit changes the referenced object, and its status where it has one.
+func (c *cluster) edit(t *testing.T, reference v1alpha.ResourceReference, change func(client.Object)) {
+	object := newObject(reference)
+	_, err := controllerutil.CreateOrUpdate(t.Context(), c.Client, object, func() error { change(object); return nil })
+	require.NoError(t, err)
+	if deployment, ok := object.(*appsv1.Deployment); ok {
+		change(deployment)
+		require.NoError(t, c.Client.Status().Update(t.Context(), deployment))
+	}
+}
+
+func (c *cluster) await(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, check func(*assert.CollectT)) {
+	t.Helper()
+	require.EventuallyWithT(t, func(collect *assert.CollectT) {
+		require.NoError(collect, c.Client.Get(t.Context(), client.ObjectKeyFromObject(ctj), ctj))
+		check(collect)
+	}, patience, tick)
+}
+
+func requireAvailable(t require.TestingT, ctj *v1alpha.ChangeTriggeredJob) {
+	for _, condition := range ctj.Status.Conditions {
+		if condition.Type == "Available" {
+			require.Equal(t, metav1.ConditionTrue, condition.Status, condition.Message)
+			return
+		}
+	}
+	require.Fail(t, "no condition Available")
+}
+
+func requireProgressing(t require.TestingT, ctj *v1alpha.ChangeTriggeredJob, reason string) {
+	for _, condition := range ctj.Status.Conditions {
+		if condition.Type == "Progressing" {
+			require.Equal(t, reason, condition.Reason, condition.Message)
+			return
+		}
+	}
+	require.Fail(t, "no condition Progressing")
+}
+
+// sh runs a command line of the guide.
+func (c *cluster) sh(t *testing.T, line string) (string, error) {
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "PATH="+filepath.Dir(c.kubectl)+":"+os.Getenv("PATH"),
+		"LOCALCLUSTER_PARENT=") // a shell stands between us and it
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+func TestTheCommandsOfTheGuide(t *testing.T) {
+	c := start(t)
+	run := func(line string) string {
+		t.Helper()
+		output, err := c.sh(t, line)
+		require.NoError(t, err, "%s\n%s", line, output)
+		return output
+	}
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	first := filepath.Join(root, "test", "docs", "testdata", "guide", "01.yaml")
+
+	run("kubectl get crd changetriggeredjobs.triggers.changejob.dev")
+	run("kubectl create configmap my-config --from-literal=key=value")
+	run("kubectl apply -f " + first)
+	run("kubectl wait --for=condition=Available --timeout=30s changetriggeredjob/my-first-trigger")
+	run(`kubectl patch configmap my-config -p '{"data":{"key":"newvalue"}}'`)
+	run("kubectl wait --for=jsonpath='{.status.lastJobStatus}'=Active --timeout=30s ctj/my-first-trigger")
+
+	jobName := strings.TrimSpace(run("kubectl get ctj my-first-trigger -o jsonpath='{.status.lastJobName}'"))
+	assert.Contains(t, run("kubectl get jobs -l changejob.dev/owner=my-first-trigger"), jobName)
+	assert.Contains(t, run("kubectl get jobs -l changejob.dev/owner=my-first-trigger --field-selector status.successful=0"), jobName)
+	assert.Contains(t, run("kubectl describe job "+jobName), "changejob.dev/trigger: 1")
+	assert.Contains(t, run("kubectl get changetriggeredjobs"), "LAST TRIGGERED")
+	assert.Contains(t, run("kubectl get ctj -A"), "my-first-trigger")
+	assert.Contains(t, run("kubectl get ctjs"), "Active")
+	described := run("kubectl describe changetriggeredjob my-first-trigger")
+	assert.Contains(t, described, "Trigger Count:")
+	assert.Contains(t, described, trigger.EventJobCreated)
+	assert.Contains(t, run("kubectl get changetriggeredjob my-first-trigger -o yaml"), "lastJobStatus: Active")
+	assert.Contains(t, run("kubectl get ctj my-first-trigger -o jsonpath='{.status}'"), `"triggerCount":1`)
+	assert.Contains(t, run("kubectl get ctj my-first-trigger -o jsonpath='{.status.resourceHashes}'"), `"name":"my-config"`)
+	assert.Contains(t, run("kubectl get ctj my-first-trigger -o jsonpath='{.status.conditions}'"), `"type":"Available"`)
+	_, err = time.Parse(time.RFC3339, run("kubectl get ctj my-first-trigger -o jsonpath='{.status.lastTriggeredTime}'"))
+	assert.NoError(t, err)
+	assert.Equal(t, "Active", run("kubectl get ctj my-first-trigger -o jsonpath='{.status.lastJobStatus}'"))
+	run("kubectl annotate configmap my-config test=value-$(date +%s)")
+	run("kubectl wait --for=jsonpath='{.status.conditions[?(@.type==\"Progressing\")].reason}'=Cooldown --timeout=30s ctj/my-first-trigger")
+	assert.Contains(t, run("kubectl auth can-i create changetriggeredjobs"), "yes")
+	run(`kubectl patch ctj my-first-trigger --type=merge -p '{"spec":{"suspend":true}}'`)
+}
+
+func TestTheWebhooksErrorsAreThoseOfTheGuide(t *testing.T) {
+	c := start(t)
+	cases := map[string]struct {
+		reference string
+		want      string
+	}{
+		"a kind in lower case":                {`{"apiVersion":"v1","kind":"configmap","name":"a","namespace":"default"}`, "resource kind does not exist"},
+		"no namespace for a ConfigMap":        {`{"apiVersion":"v1","kind":"ConfigMap","name":"a"}`, "namespace is required for namespaced resources"},
+		"a namespace for a Node":              {`{"apiVersion":"v1","kind":"Node","name":"a","namespace":"default"}`, "namespace must not be set for cluster-scoped resources"},
+		"a path that cannot be":                 {`{"apiVersion":"v1","kind":"ConfigMap","name":"a","namespace":"default","fields":["data..key"]}`, "spec.resources[0].fields[0]"},
+		"a field path that is far too clever": {`{"apiVersion":"v1","kind":"ConfigMap","name":"a","namespace":"default","fields":["data|@this"]}`, "spec.resources[0].fields[0]"},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			object := &unstructured.Unstructured{}
+			require.NoError(t, object.UnmarshalJSON(fmt.Appendf(nil, `{"apiVersion":"triggers.changejob.dev/v1alpha","kind":"ChangeTriggeredJob",
+				"metadata":{"name":"ctj","namespace":"default"},"spec":{"resources":[%s],"jobTemplate":{"spec":{"template":{"spec":{
+				"restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1.37"}]}}}}}}`, test.reference)))
+			file := filepath.Join(t.TempDir(), "ctj.json")
+			data, err := object.MarshalJSON()
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(file, data, 0o600))
+			output, err := c.sh(t, "kubectl apply -f "+file)
+			require.Error(t, err)
+			assert.Contains(t, output, test.want)
+		})
+	}
+}

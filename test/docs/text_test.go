@@ -1,0 +1,63 @@
+package docs
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/operator"
+)
+
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		for _, file := range glob(t, filepath.Join(root, pattern)) {
+			for _, match := range link.FindAllStringSubmatch(read(t, file), -1) {
+				target := file
+				if match[1] != "" {
+					target = filepath.Join(filepath.Dir(file), match[1])
+				}
+				assert.FileExists(t, target, "%s: %s", file, match[0])
+				if match[2] != "" {
+					assert.Contains(t, anchors(read(t, target)), match[2], "%s: %s", file, match[0])
+				}
+			}
+		}
+	}
+}
+
+// anchors are those that the headings of a page get.
+func anchors(page string) []string {
+	var all []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		text := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		all = append(all, "#"+strings.ReplaceAll(text, " ", "-"))
+	}
+	return all
+}
+
+func TestEveryFlagIsDocumentedAndNoOther(t *testing.T) {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	help, err := exec.CommandContext(t.Context(), operator.Program(t), "--help").CombinedOutput()
+	require.NoError(t, err, "%s", help)
+	find := func(pattern, text string) []string {
+		var flags []string
+		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			flags = append(flags, match[1])
+		}
+		slices.Sort(flags)
+		return slices.Compact(flags)
+	}
+	documented := find("`--([a-z-]+)`", strings.Join(find(`(?m)^\| (.*)$`, read(t, filepath.Join(root, "docs", "configuration.md"))), "\n"))
+	assert.Equal(t, find(`(?m)^  -([a-z-]+)`, string(help)), documented)
+}
