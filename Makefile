@@ -75,6 +75,10 @@ lint: vet $(GOLANGCI_LINT) $(GOVULNCHECK) ## Check format, vet, golangci-lint an
 		echo "SKIPPED: known vulnerabilities were NOT checked: their database is out of reach."; \
 	fi
 
+.PHONY: demo
+demo: control-plane build ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
+	@go run ./hack/demo $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig=$(KUBECONFIG))
+
 .PHONY: run
 run: ## Run the operator from source against KUBECONFIG, webhooks off, its own objects in NAMESPACE.
 	ENABLE_WEBHOOKS=false POD_NAMESPACE=$(NAMESPACE) go run . --health-probe-bind-address=:8081
@@ -82,11 +86,27 @@ run: ## Run the operator from source against KUBECONFIG, webhooks off, its own o
 ##@ Test
 
 .PHONY: test
-test: control-plane ## Run every test against a real API server, and check the coverage.
+test: control-plane build ## Run every test against a real API server, and check the coverage.
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/... -coverprofile=cover.out ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
 		printf "coverage of pkg/ and controllers/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
 	go -C hack/localcluster test ./...
+
+.PHONY: test-1.29
+test-1.29: control-plane-1.29 ## Run the suites of API, webhook, decision and Jobs on an API server of v1.29.
+	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 ./apis/... ./pkg/admission/... ./pkg/trigger/... ./pkg/job/... ./pkg/keyedhash/...
+
+.PHONY: mutants
+mutants: control-plane ## Remove the guards of the rules one by one, and check that a test notices each.
+	go run ./test/mutants
+
+.PHONY: bench-latency
+bench-latency: control-plane ## Measure the time from change to Job, beside a bare loop's.
+	go test ./test/bench -run '^$$' -bench Latency -benchtime 2000x -timeout 30m
+
+.PHONY: bench-memory
+bench-memory: control-plane ## Measure the operator's peak memory beside 20,000 objects that nobody references.
+	go test ./test/bench -run '^$$' -bench Memory -benchtime 1x -timeout 30m
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.

@@ -43,6 +43,9 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/watch"
 )
 
+// version is set when the program is built for a release.
+var version = "devel"
+
 // Names that the manifests in config/ share with this program.
 const (
 	leaseName          = "kube-changejob-leader"
@@ -109,6 +112,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 		return err
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	ctrl.Log.Info("kube-changejob", "version", version)
 
 	config, err := ctrl.GetConfig()
 	if err != nil {

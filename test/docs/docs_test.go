@@ -320,7 +320,7 @@ func TestTheWebhooksErrorsAreThoseOfTheGuide(t *testing.T) {
 		"a kind in lower case":                {`{"apiVersion":"v1","kind":"configmap","name":"a","namespace":"default"}`, "resource kind does not exist"},
 		"no namespace for a ConfigMap":        {`{"apiVersion":"v1","kind":"ConfigMap","name":"a"}`, "namespace is required for namespaced resources"},
 		"a namespace for a Node":              {`{"apiVersion":"v1","kind":"Node","name":"a","namespace":"default"}`, "namespace must not be set for cluster-scoped resources"},
-		"a path that cannot be":                 {`{"apiVersion":"v1","kind":"ConfigMap","name":"a","namespace":"default","fields":["data..key"]}`, "spec.resources[0].fields[0]"},
+		"a path that cannot be":               {`{"apiVersion":"v1","kind":"ConfigMap","name":"a","namespace":"default","fields":["data..key"]}`, "spec.resources[0].fields[0]"},
 		"a field path that is far too clever": {`{"apiVersion":"v1","kind":"ConfigMap","name":"a","namespace":"default","fields":["data|@this"]}`, "spec.resources[0].fields[0]"},
 	}
 	for name, test := range cases {

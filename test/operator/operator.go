@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nusnewob/kube-changejob/hack/orphan"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
@@ -125,7 +126,7 @@ func Launch(t testing.TB, options Options) *Process {
 	}
 	p.cmd.Env = append(append(os.Environ(), webhooks, "POD_NAMESPACE=", "WATCH_NAMESPACE=", "POLL_INTERVAL="), options.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
-	dieWithParent(p.cmd)
+	orphan.Prevent(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
