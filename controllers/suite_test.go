@@ -64,14 +64,10 @@ type setting func(*setup)
 type setup struct {
 	config *rest.Config
 	faults interceptor.Funcs
-	clock  clock.PassiveClock
 	key    *keyedhash.Key
-	log    logr.Logger
 }
 
 func withFaults(faults interceptor.Funcs) setting { return func(s *setup) { s.faults = faults } }
-func withClock(c clock.PassiveClock) setting      { return func(s *setup) { s.clock = c } }
-func withLog(l logr.Logger) setting               { return func(s *setup) { s.log = l } }
 
 func testKey(t *testing.T) *keyedhash.Key {
 	key, err := keyedhash.NewKey([]byte(strings.Repeat("k", keyedhash.KeySize)))
@@ -82,14 +78,14 @@ func testKey(t *testing.T) *keyedhash.Key {
 // operate runs an operator until it is stopped or the test ends.
 func (w *world) operate(settings ...setting) *operator {
 	w.t.Helper()
-	s := &setup{config: server.Config, clock: clock.RealClock{}, key: testKey(w.t), log: logr.Discard()}
+	s := &setup{config: server.Config, key: testKey(w.t)}
 	for _, set := range settings {
 		set(s)
 	}
 	skip := true
 	mgr, err := ctrl.NewManager(s.config, ctrl.Options{
 		Scheme:  server.Scheme,
-		Logger:  s.log,
+		Logger:  logr.Discard(),
 		Metrics: metricsserver.Options{BindAddress: "0"},
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
@@ -105,12 +101,12 @@ func (w *world) operate(settings ...setting) *operator {
 	})
 	require.NoError(w.t, err)
 	wakeups := &Wakeups{}
-	engine, err := watch.New(watch.Options{Config: s.config, PollInterval: time.Second, OnChange: wakeups.Enqueue, Log: s.log})
+	engine, err := watch.New(watch.Options{Config: s.config, PollInterval: time.Second, OnChange: wakeups.Enqueue, Log: logr.Discard()})
 	require.NoError(w.t, err)
 	require.NoError(w.t, mgr.Add(engine))
 	reconciler := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Watches: engine, Key: s.key,
-		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: s.clock,
+		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: clock.RealClock{},
 	}
 	require.NoError(w.t, reconciler.SetupWithManager(mgr, wakeups, controller.Options{
 		MaxConcurrentReconciles: 4, SkipNameValidation: &skip,
@@ -241,7 +237,7 @@ func (w *world) triggered(name string, count int64) *v1alpha.ChangeTriggeredJob 
 // the operator has seen everything that happened before. It stands in for "and nothing else happens".
 func (w *world) settled() {
 	w.t.Helper()
-	name := "settle-" + string(metav1.Now().Format("150405.000000000"))
+	name := "settle-" + metav1.Now().Format("150405.000000000")
 	name = strings.ReplaceAll(name, ".", "-")
 	w.configMap(name, "before")
 	w.trigger(name, []string{name})
@@ -288,19 +284,16 @@ func (w *world) finish(name string, outcome batchv1.JobConditionType) {
 }
 
 // event waits for an event about the ChangeTriggeredJob.
-func (w *world) event(name, reason string) eventsv1.Event {
+func (w *world) event(name, reason string) {
 	w.t.Helper()
-	var found eventsv1.Event
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
 		var list eventsv1.EventList
 		require.NoError(c, w.List(w.ctx, &list, client.InNamespace(w.namespace)))
 		for _, event := range list.Items {
 			if event.Regarding.Name == name && event.Reason == reason {
-				found = event
 				return
 			}
 		}
 		require.Fail(c, "no event "+reason+" about "+name)
 	}, patience, tick)
-	return found
 }

@@ -145,10 +145,6 @@ func TestBoundsOfTheSpec(t *testing.T) {
 	}
 }
 
-func withoutFields() any {
-	return map[string]any{"apiVersion": "v1", "kind": "Secret", "name": "s", "namespace": "n"}
-}
-
 func TestTheSameObjectMayStandInSeveralReferences(t *testing.T) {
 	ns := namespace(t)
 	ctj := minimal(ns, "twice")

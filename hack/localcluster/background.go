@@ -48,7 +48,7 @@ func upCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.Command(self, append([]string{"start"}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A session of its own: it outlives this terminal.

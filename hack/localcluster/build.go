@@ -266,16 +266,16 @@ func (p *progress) tell(what string, now bool) {
 	p.told = time.Now()
 	text := fmt.Sprintf("  %s: %s (%s)", p.name, what, time.Since(p.started).Round(time.Second))
 	if p.terminal {
-		fmt.Fprintf(p.out, "\r\033[K%s", text)
+		_, _ = fmt.Fprintf(p.out, "\r\033[K%s", text)
 	} else {
-		fmt.Fprintln(p.out, text)
+		_, _ = fmt.Fprintln(p.out, text)
 	}
 }
 
 func (p *progress) done() {
 	p.tell("done", true)
 	if p.terminal {
-		fmt.Fprintln(p.out)
+		_, _ = fmt.Fprintln(p.out)
 	}
 }
 

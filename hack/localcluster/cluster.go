@@ -305,7 +305,7 @@ func (c *cluster) startNode(ctx context.Context) error {
 	}
 	var status *statusError
 	_, err = request(ctx, c.client, http.MethodPost, c.url+"/api/v1/nodes", node)
-	if err != nil && !(errors.As(err, &status) && status.code == http.StatusConflict) {
+	if err != nil && (!errors.As(err, &status) || status.code != http.StatusConflict) {
 		return err
 	}
 	return kwok.await(ctx, "ready node", func(ctx context.Context) error {
@@ -453,7 +453,7 @@ func request(ctx context.Context, client *http.Client, method, url string, body 
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err

@@ -136,14 +136,14 @@ func fingerprint(dirs []string, words ...string) (string, error) {
 	sort.Strings(files)
 	sum := sha256.New()
 	for _, word := range words {
-		fmt.Fprintf(sum, "%q\n", word)
+		_, _ = fmt.Fprintf(sum, "%q\n", word)
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(sum, "%q %d\n", filepath.Base(file), len(content))
+		_, _ = fmt.Fprintf(sum, "%q %d\n", filepath.Base(file), len(content))
 		sum.Write(content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil

@@ -74,7 +74,7 @@ func launch(t *testing.T, args ...string) *launcher {
 		defer close(l.ended)
 		scanner := bufio.NewScanner(out)
 		for scanner.Scan() {
-			fmt.Fprintln(l.stdout, scanner.Text())
+			_, _ = fmt.Fprintln(l.stdout, scanner.Text())
 			var d description
 			if json.Unmarshal(scanner.Bytes(), &d) == nil {
 				l.ready <- d
@@ -334,7 +334,7 @@ func TestATemporaryFolderOfAKilledControlPlaneIsRemovedByTheNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		if dir == running {
-			defer held.Close()
+			defer func() { _ = held.Close() }()
 		} else {
 			_ = held.Close()
 		}

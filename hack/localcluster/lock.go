@@ -55,7 +55,7 @@ func holder(dir string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	// A shared lock: two who look do not take each other for a control plane.
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err == nil {
 		return 0, nil

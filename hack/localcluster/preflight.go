@@ -128,7 +128,7 @@ func space(path string) (filesystem, free uint64, err error) {
 			if err = syscall.Statfs(path, &fs); err != nil {
 				return 0, 0, err
 			}
-			return uint64(stat.Dev), fs.Bavail * uint64(fs.Bsize), nil
+			return uint64(stat.Dev), fs.Bavail * uint64(fs.Bsize), nil //nolint:unconvert // Dev is an int32 on macOS
 		}
 		if path == filepath.Dir(path) {
 			return 0, 0, err

@@ -102,7 +102,7 @@ func startCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer held.Close()
+	defer func() { _ = held.Close() }()
 
 	if *untilStdinCloses {
 		var cancel context.CancelFunc
@@ -174,7 +174,7 @@ func serve(ctx context.Context, dir string, o options) error {
 	if err := os.Rename(state+".new", state); err != nil {
 		return err
 	}
-	defer os.Remove(state)
+	defer func() { _ = os.Remove(state) }()
 	fmt.Println(string(line))
 	select {
 	case <-ctx.Done():

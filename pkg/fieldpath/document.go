@@ -95,7 +95,7 @@ func (d *document) value(at int, key string, depth int) int {
 	}
 	n := len(d.nodes)
 	d.nodes = append(d.nodes, node{start: at, key: key})
-	end := -1
+	var end int
 	switch d.src[at] {
 	case '{':
 		end = d.object(at, depth)

@@ -148,7 +148,7 @@ func vary(object map[string]any, random *rand.Rand) bool {
 	case string:
 		object[key] = pick[any](random, value+"x", value+`"`, value+"\x00", value+" ", []any{value})
 	case json.Number:
-		object[key] = pick[any](random, json.Number(value+"1"), value.String())
+		object[key] = pick[any](random, value+"1", value.String())
 	case nil:
 		if random.Intn(2) == 0 {
 			delete(object, key)

@@ -91,7 +91,7 @@ func (p *parser) root() (whole bool, err error) {
 	}
 	if p.at('.') {
 		p.pos++
-		if p.pos == p.end && p.pos == start+1 {
+		if p.end == start+1 {
 			return true, nil
 		}
 		if p.pos == p.end {

@@ -53,7 +53,7 @@ func (f *field) see(hash string) bool {
 	switch {
 	case f.baseline == "": // first sight: nothing to compare with, so nothing has changed
 		f.baseline = hash
-	case comparable(f.baseline, hash):
+	case canCompare(f.baseline, hash):
 	case f.pending():
 		f.baseline, known = Unknown, false
 	default:

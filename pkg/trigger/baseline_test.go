@@ -51,7 +51,7 @@ func TestRule2AbsenceIsAnObservation(t *testing.T) {
 			[]expectation{creates(1), because(Change{objectA, []string{"y"}})}},
 		"beside a missing object the others go on": {
 			[]part{changed(objectA), refers(objectB), kept(objectB, "*", Absent, ""), sees(objectB, Absent)},
-			[]expectation{creates(1), func(t *testing.T, in Input, d Decision) {
+			[]expectation{creates(1), func(t *testing.T, _ Input, d Decision) {
 				assert.Equal(t, messageAbsent, messageOf(d.Status, objectB))
 				assert.Empty(t, messageOf(d.Status, objectA))
 			}}},
@@ -84,7 +84,7 @@ func TestRule3WhatCannotBeSeenIsNoChange(t *testing.T) {
 					[]expectation{createsNothing, says(objectA, "*", sum("1"), "")}},
 				"what was never seen has no baseline, and is not available": {
 					[]part{refers(objectA), cannotSee(objectA, visibility, time.Hour)},
-					[]expectation{createsNothing, says(objectA, "*", "", ""), func(t *testing.T, in Input, d Decision) {
+					[]expectation{createsNothing, says(objectA, "*", "", ""), func(t *testing.T, _ Input, d Decision) {
 						assert.NotContains(t, conditionOf(d.Status, ConditionAvailable), "True")
 					}}},
 				"what is pending stays pending, and triggers for what was seen last": {

@@ -19,10 +19,10 @@ import (
 func said(generation int64, available, progressing, degraded string) part {
 	return status(func(s *v1alpha.ChangeTriggeredJobStatus) {
 		s.ObservedGeneration = generation
-		for conditionType, text := range map[string]string{
-			ConditionAvailable: available, ConditionProgressing: progressing, ConditionDegraded: degraded} {
-			state, reason, _ := strings.Cut(text, " ")
-			meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: conditionType, Status: metav1.ConditionStatus(state),
+		for _, condition := range [][2]string{
+			{ConditionAvailable, available}, {ConditionProgressing, progressing}, {ConditionDegraded, degraded}} {
+			state, reason, _ := strings.Cut(condition[1], " ")
+			meta.SetStatusCondition(&s.Conditions, metav1.Condition{Type: condition[0], Status: metav1.ConditionStatus(state),
 				Reason: reason, Message: "as it was", ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(noon.Add(-time.Hour))})
 		}
 	})
@@ -122,7 +122,7 @@ func TestConditions(t *testing.T) {
 
 func TestConditionMessages(t *testing.T) {
 	message := func(conditionType, want string) expectation {
-		return func(t *testing.T, in Input, d Decision) {
+		return func(t *testing.T, _ Input, d Decision) {
 			t.Helper()
 			c := meta.FindStatusCondition(d.Status.Conditions, conditionType)
 			require.NotNil(t, c)

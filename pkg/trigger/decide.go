@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -120,7 +121,7 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 	case at.After(s.in.Now):
 		wake.at(at)
 	default:
-		d.Status, d.Events = next, append(s.events, transitions(s.stored, next)...)
+		d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
 		for i := range d.Events {
 			d.Events[i].Message = shorten(d.Events[i].Message)
 		}

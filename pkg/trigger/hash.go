@@ -15,10 +15,10 @@ func madeWith(id, hash string) bool {
 	return hash == Absent || ok && own == id
 }
 
-// comparable reports whether it can be told from two hashes whether they stand for the same state. Absent
+// canCompare reports whether it can be told from two hashes whether they stand for the same state. Absent
 // differs from every keyed hash, whichever the key; Unknown differs from everything. Nothing is known
 // about a hash without an id: an older release may have hashed what is absent, too.
-func comparable(a, b string) bool {
+func canCompare(a, b string) bool {
 	if a == b || a == Unknown || b == Unknown {
 		return true
 	}

@@ -40,7 +40,7 @@ func TestLastJobStatus(t *testing.T) {
 		"an older Job says nothing of the last one": {
 			[]part{last(2, v1alpha.JobActive), unchanged(objectA), job(1, failed), job(2, running)}, []expectation{lastJobIs(2, v1alpha.JobActive)}},
 		"before the first Job there is none": {
-			[]part{unchanged(objectA)}, []expectation{func(t *testing.T, in Input, d Decision) {
+			[]part{unchanged(objectA)}, []expectation{func(t *testing.T, _ Input, d Decision) {
 				assert.Empty(t, d.Status.LastJobName)
 				assert.Empty(t, d.Status.LastJobStatus)
 			}}},

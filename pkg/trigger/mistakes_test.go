@@ -80,18 +80,18 @@ func TestMistakesOfPollingOperators(t *testing.T) {
 }
 
 func TestDecideChangesNoneOfItsArguments(t *testing.T) {
-	make := func() Input {
+	before := func() Input {
 		return scene(replacing, history(1), cooled, last(3, v1alpha.JobActive), changed(objectA), unchanged(objectB), refersTo(objectA, "x"),
 			job(3, running, becauseOf(objectB, "*")), job(1), job(2), said(1, "True Watching", "False Idle", "False AsExpected"))
 	}
-	in, want := make(), make()
+	in, want := before(), before()
 	d := Decide(in)
 	require.NotNil(t, d.Status)
 	assert.Equal(t, want, in)
 
-	before := d.Status.DeepCopy()
+	status := d.Status.DeepCopy()
 	in.Status.Conditions[0].Message = "written over"
 	in.Status.ResourceHashes[0].Fields[0].Hash = "written over"
 	in.Jobs = slices.Insert(in.Jobs, 0, Job{Name: "written over"})
-	assert.Equal(t, before, d.Status, "the status is a copy of its own")
+	assert.Equal(t, status, d.Status, "the status is a copy of its own")
 }

@@ -88,12 +88,11 @@ func lastMissing(in *Input) { in.LastJobMissing = true }
 func cooldown(d time.Duration) part {
 	return func(in *Input) { in.Spec.Cooldown = &metav1.Duration{Duration: d} }
 }
-func history(n int32) part      { return func(in *Input) { in.Spec.History = &n } }
-func invalid(why string) part   { return func(in *Input) { in.Invalid = why } }
-func at(now time.Time) part     { return func(in *Input) { in.Now = now } }
-func generation(g int64) part   { return func(in *Input) { in.Generation = g } }
-func refused(r Refusal) part    { return func(in *Input) { in.Refusal = &r } }
-func wrote(when time.Time) part { return func(in *Input) { in.LastStatusWrite = when } }
+func history(n int32) part    { return func(in *Input) { in.Spec.History = &n } }
+func invalid(why string) part { return func(in *Input) { in.Invalid = why } }
+func at(now time.Time) part   { return func(in *Input) { in.Now = now } }
+func generation(g int64) part { return func(in *Input) { in.Generation = g } }
+func refused(r Refusal) part  { return func(in *Input) { in.Refusal = &r } }
 func counted(number int64) part {
 	return status(func(s *v1alpha.ChangeTriggeredJobStatus) { s.TriggerCount = number })
 }
@@ -279,7 +278,7 @@ func activeOf(s *v1alpha.ChangeTriggeredJobStatus) []string {
 type expectation func(*testing.T, Input, Decision)
 
 func creates(number int64) expectation {
-	return func(t *testing.T, in Input, d Decision) {
+	return func(t *testing.T, _ Input, d Decision) {
 		t.Helper()
 		require.NotNil(t, d.Create, "no Job; %s", d.Skip)
 		assert.Equal(t, number, d.Create.Number)
@@ -366,7 +365,7 @@ func lastTriggeredAt(when time.Time) expectation {
 }
 
 func adopts(number int64) expectation {
-	return func(t *testing.T, in Input, d Decision) {
+	return func(t *testing.T, _ Input, d Decision) {
 		t.Helper()
 		assert.Equal(t, number, d.Adopted)
 		assert.Nil(t, d.Create)

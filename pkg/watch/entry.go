@@ -173,7 +173,7 @@ func (p *watchedPath) wakeAll(wake wakeups) {
 
 func sameText(a, b error) bool {
 	if a == nil || b == nil {
-		return a == b
+		return a == nil && b == nil
 	}
 	return a.Error() == b.Error()
 }

@@ -194,7 +194,7 @@ func TestAReadThatBeganBeforeTheReferenceSaysNothingOfAbsence(t *testing.T) {
 	read := s.begin()
 	s.Remove(named("owner")) // the read drops the object here, as nobody's
 	s.refer("owner", "data.a")
-	s.entry = s.kinds[configMaps].entries[s.entry.name]
+	s.entry = s.kinds[configMaps].entries[s.name]
 	s.update(func(wake wakeups) { s.setState(Synced, nil, wake) })
 
 	s.saw("5", "", read)

@@ -117,7 +117,7 @@ func newEngine(t *testing.T, config *rest.Config, change ...func(*Options)) *pro
 func (p *probe) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- p.Engine.Start(ctx) }()
+	go func() { ended <- p.Start(ctx) }()
 	p.stop = sync.OnceFunc(func() {
 		cancel()
 		select {
@@ -200,11 +200,6 @@ func put(t testing.TB, s *apiserver.Server, object client.Object) {
 		err = s.Client.Create(context.Background(), object)
 	}
 	require.NoError(t, err)
-}
-
-func remove(t testing.TB, s *apiserver.Server, object client.Object) {
-	t.Helper()
-	require.NoError(t, s.Client.Delete(context.Background(), object))
 }
 
 // digest is that of a path in an object given as JSON.

@@ -36,15 +36,15 @@ type Reference struct {
 type State int
 
 const (
-	// NotSynced: no consistent view has been had yet, or it was lost (Err says why, where known).
+	// NotSynced means that no consistent view has been had yet, or it was lost (Err says why, where known).
 	NotSynced State = iota
-	// Synced: Exists and Digests are what the API server last said.
+	// Synced means that Exists and Digests are what the API server last said.
 	Synced
-	// Forbidden: the operator may not read the object.
+	// Forbidden means that the operator may not read the object.
 	Forbidden
-	// KindNotServed: live discovery has answered, and serves the group-kind in no version.
+	// KindNotServed means that live discovery has answered, and serves the group-kind in no version.
 	KindNotServed
-	// VersionNotServed: discovery serves the group-kind, but not in the referenced version.
+	// VersionNotServed means that discovery serves the group-kind, but not in the referenced version.
 	VersionNotServed
 )
 

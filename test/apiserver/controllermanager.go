@@ -49,7 +49,8 @@ func (s *Server) StartControllerManager(t testing.TB, controllers ...string) {
 		// It holds nothing worth an orderly end; a killed one is gone at once.
 		_ = cmd.Process.Kill()
 		select {
-		case <-ended:
+		case err := <-ended:
+			t.Logf("kube-controller-manager: %v", err)
 		case <-time.After(stopTimeout):
 			t.Errorf("kube-controller-manager (process %d) does not end", cmd.Process.Pid)
 		}
