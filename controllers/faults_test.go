@@ -12,7 +12,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -203,4 +206,83 @@ func TestTheStatusPatchCarriesTheVersionAndRemovesWhatIsGone(t *testing.T) {
 	data, err := patch.Data(ctj)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"metadata":{"resourceVersion":"7"},"status":{"triggerCount":2,"lastJobStatus":null}}`, string(data))
+}
+
+func TestAnOldCacheIsWaitedForAndThenPassedBy(t *testing.T) {
+	stored := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "ctj", UID: "uid", ResourceVersion: "7"}}
+	old := stored.DeepCopy()
+	old.ResourceVersion = "5"
+	now := clocktesting.NewFakePassiveClock(time.Now())
+	r := &Reconciler{
+		Client: fake.NewClientBuilder().WithScheme(server.Scheme).WithObjects(old).Build(),
+		Live:   fake.NewClientBuilder().WithScheme(server.Scheme).WithObjects(stored).Build(),
+		Clock:  now, memory: newMemory(),
+	}
+	name := client.ObjectKeyFromObject(stored)
+	r.memory.of(stored).wrote("7", now.Now())
+
+	_, wait, err := r.read(t.Context(), name)
+	require.NoError(t, err)
+	assert.Equal(t, cacheGrace, wait, "the cache is waited for")
+
+	now.SetTime(now.Now().Add(cacheGrace))
+	ctj, wait, err := r.read(t.Context(), name)
+	require.NoError(t, err)
+	assert.Zero(t, wait)
+	assert.Equal(t, "7", ctj.ResourceVersion, "and then read past")
+
+	ctj, _, err = r.read(t.Context(), name)
+	require.NoError(t, err)
+	assert.Equal(t, "5", ctj.ResourceVersion, "what was read live is believed: the remembered version is forgotten")
+}
+
+func TestAProcessReadsLiveBeforeItsFirstJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.operate()
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	before := w.get("ctj")
+	w.change("config", "2")
+	last := w.triggered("ctj", 1).Status.LastJobName
+	w.finish(last, batchv1.JobComplete)
+	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
+		require.Equal(c, v1alpha.JobSucceeded, ctj.Status.LastJobStatus)
+	})
+	first.stop()
+	require.NoError(t, w.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: last}},
+		client.PropagationPolicy(metav1.DeletePropagationBackground)))
+
+	// The next process' cache was filled by an API server that lags behind: in it, trigger 1 has not happened,
+	// and its Job's name is free.
+	w.operate(withFaults(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := c.Get(ctx, key, o, opts...); err != nil {
+				return err
+			}
+			if ctj, ok := o.(*v1alpha.ChangeTriggeredJob); ok && key.Name == "ctj" {
+				before.DeepCopyInto(ctj)
+			}
+			return nil
+		},
+	}))
+	w.settled()
+	assert.Empty(t, w.jobs("ctj"), "trigger 1 is not run again")
+}
+
+func TestALeaseIsFreshForItsDuration(t *testing.T) {
+	lease := &Lease{Interface: &resourcelock.LeaseLock{LockConfig: resourcelock.ResourceLockConfig{Identity: "me"}}, Duration: time.Hour}
+	assert.False(t, lease.Fresh(), "before it was ever held")
+	renew := func(holder string, err error) {
+		_ = lease.renew(resourcelock.LeaderElectionRecord{HolderIdentity: holder}, func() error { return err })
+	}
+	renew("me", interrupted())
+	assert.False(t, lease.Fresh(), "after a renewal that failed")
+	renew("", nil)
+	assert.False(t, lease.Fresh(), "after it was given back")
+	renew("me", nil)
+	assert.True(t, lease.Fresh())
+	lease.Duration = 0
+	assert.False(t, lease.Fresh(), "after its duration")
 }
