@@ -202,6 +202,11 @@ func put(t testing.TB, s *apiserver.Server, object client.Object) {
 	require.NoError(t, err)
 }
 
+func remove(t testing.TB, s *apiserver.Server, object client.Object) {
+	t.Helper()
+	require.NoError(t, s.Client.Delete(context.Background(), object))
+}
+
 // digest is that of a path in an object given as JSON.
 func digest(t testing.TB, expr, json string) fieldpath.Digest {
 	t.Helper()
