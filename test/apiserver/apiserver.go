@@ -114,7 +114,11 @@ func New(opts ...Option) (*Server, error) {
 	apiServer.Err = attached(apiServerLog)
 	env.ControlPlane.KubectlPath = filepath.Join(assets, "kubectl")
 	// Priority and fairness stays on, as in a cluster, but with seats enough that a benchmark measures the operator.
+	// Without advertise-address and endpoint-reconciler-type it looks for an address of the machine to tell pods: here are no pods, and on a machine without a
+	// network no such address.
 	apiServer.Configure().
+		Set("advertise-address", "127.0.0.1").
+		Set("endpoint-reconciler-type", "none").
 		Set("max-requests-inflight", "3000").
 		Set("max-mutating-requests-inflight", "1000")
 	for _, opt := range opts {
