@@ -48,8 +48,10 @@ var components = []component{
 	{
 		name:   "kubernetes-1.29",
 		output: "k8s-1.29/kube-apiserver",
+		// Its etcd, kubectl and controllers are those of the newer one: the Job controller was seen to work with it.
 		links: map[string]string{
 			"k8s-1.29/etcd": "../k8s/kubernetes", "k8s-1.29/kubectl": "../k8s/kubernetes",
+			"k8s-1.29/kube-controller-manager": "../k8s/kubernetes",
 		},
 		dependency: "k8s.io/kubernetes", flags: kubernetesVersion,
 		minutes: 7, gigabytes: 4,
