@@ -1,0 +1,548 @@
+package trigger
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// TestP1ToP3WhateverHappens drives operators through changes, deletions, edits, clock jumps, crashes after any
+// write, stale reads, late leaders and outside deletions of Jobs, on a model of the API server, and checks
+//
+//   - P1: each number runs once, numbers have no gap, a baseline moves with its Job alone, no Job runs without a
+//     difference, never two side by side under Forbid and Replace, and in the end nothing is unanswered;
+//   - P2: what changed while nothing ran is answered in the end, and a restart alone triggers nothing;
+//   - P3: in the end nothing is written any more.
+func TestP1ToP3WhateverHappens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		some := func(t *rapid.T) *operator {
+			return w.operators[rapid.IntRange(0, len(w.operators)-1).Draw(t, "operator")]
+		}
+		object := func(t *rapid.T) ObjectReference { return rapid.SampledFrom(simObjects).Draw(t, "object") }
+		t.Repeat(map[string]func(*rapid.T){
+			"object changes": func(t *rapid.T) { w.values[object(t)] = rapid.IntRange(0, 3).Draw(t, "value") },
+			"rights change":  func(t *rapid.T) { o := object(t); w.forbidden[o] = !w.forbidden[o] },
+			"time passes": func(t *rapid.T) {
+				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms")) * time.Millisecond)
+			},
+			"clock jumps": func(t *rapid.T) {
+				w.now = w.now.Add(time.Duration(rapid.IntRange(-90, 90).Draw(t, "minutes")) * time.Minute)
+			},
+			"spec is edited":   func(t *rapid.T) { w.edit(t) },
+			"Job ends":         func(t *rapid.T) { w.endJob(t) },
+			"Job is gone":      func(t *rapid.T) { w.loseJob(t) },
+			"Job is deleted":   func(t *rapid.T) { w.deleteJobByHand(t) },
+			"operator sees":    func(t *rapid.T) { some(t).see(object(t)) },
+			"caches catch up":  func(t *rapid.T) { some(t).catchUp() },
+			"operator acts":    func(t *rapid.T) { some(t).step(t, true) },
+			"operator acts on": func(t *rapid.T) { some(t).round(t, false) },
+			"change is acted on, once all has been seen": func(t *rapid.T) {
+				op := some(t)
+				w.change(t, object(t))
+				op.catchUp()
+				op.seeAll()
+				op.round(t, rapid.Bool().Draw(t, "faulty"))
+			},
+			"change is acted on in part": func(t *rapid.T) {
+				op := some(t)
+				w.change(t, object(t))
+				op.seeAll()
+				for range rapid.IntRange(1, 5).Draw(t, "steps") {
+					op.step(t, false)
+				}
+			},
+			"change is acted on by the old caches": func(t *rapid.T) {
+				op := some(t)
+				w.change(t, object(t))
+				op.seeAll()
+				op.round(t, false)
+			},
+			"leader changes":   func(t *rapid.T) { w.operators = []*operator{w.operators[len(w.operators)-1], w.start()} },
+			"operator crashes": func(*rapid.T) { w.operators = []*operator{w.start()} },
+			"key is replaced": func(*rapid.T) {
+				w.key++
+				w.operators = []*operator{w.start()}
+			},
+		})
+		w.settle(t)
+	})
+}
+
+var simObjects = []ObjectReference{objectA, objectB, objectC}
+
+// world is the API server and what it holds.
+type world struct {
+	now       time.Time
+	key       int
+	values    map[ObjectReference]int // 0 is absent
+	forbidden map[ObjectReference]bool
+
+	ctj       resource
+	jobs      []Job
+	operators []*operator
+
+	born     map[int64][]TriggeredHash // what the Job of each number was for
+	excepted map[int64]bool            // numbers that may run twice: see P1
+	created  int                       // Jobs in all
+}
+
+// resource is the ChangeTriggeredJob at one version.
+type resource struct {
+	version, generation int64
+	spec                *v1alpha.ChangeTriggeredJobSpec
+	status              *v1alpha.ChangeTriggeredJobStatus
+}
+
+func newWorld(t *rapid.T) *world {
+	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{},
+		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}}
+	w.ctj = resource{version: 1, status: &v1alpha.ChangeTriggeredJobStatus{}}
+	w.edit(t)
+	w.operators = []*operator{w.start()}
+	return w
+}
+
+// change changes an object after the cooldown.
+func (w *world) change(t *rapid.T, o ObjectReference) {
+	w.values[o] = rapid.IntRange(0, 3).Draw(t, "value")
+	w.now = w.now.Add(61 * time.Second)
+}
+
+func (w *world) edit(t *rapid.T) {
+	objects := rapid.SliceOfNDistinct(rapid.SampledFrom(simObjects), 1, 3, rapid.ID).Draw(t, "resources")
+	suspend := rapid.IntRange(0, 3).Draw(t, "suspend") == 0
+	history := int32(rapid.IntRange(1, 3).Draw(t, "history"))
+	w.put(&v1alpha.ChangeTriggeredJobSpec{
+		Resources:         resourcesOf(objects...),
+		Condition:         rapid.SampledFrom([]v1alpha.TriggerCondition{v1alpha.TriggerAny, v1alpha.TriggerAny, v1alpha.TriggerAll}).Draw(t, "condition"),
+		Cooldown:          &metav1.Duration{Duration: time.Duration(rapid.SampledFrom([]int{0, 1, 60}).Draw(t, "cooldown")) * time.Second},
+		ConcurrencyPolicy: rapid.SampledFrom([]v1alpha.ConcurrencyPolicy{v1alpha.AllowConcurrent, v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent}).Draw(t, "policy"),
+		Suspend:           &suspend, History: &history,
+	})
+}
+
+func (w *world) put(spec *v1alpha.ChangeTriggeredJobSpec) {
+	w.ctj.spec = spec
+	w.ctj.version++
+	w.ctj.generation++
+}
+
+func (w *world) job(name string) *Job {
+	for i := range w.jobs {
+		if w.jobs[i].Name == name {
+			return &w.jobs[i]
+		}
+	}
+	return nil
+}
+
+// anyJob draws one of the Jobs for which holds, or returns nil.
+func (w *world) anyJob(t *rapid.T, holds func(*Job) bool) *Job {
+	var fit []int
+	for i := range w.jobs {
+		if holds(&w.jobs[i]) {
+			fit = append(fit, i)
+		}
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return &w.jobs[rapid.SampledFrom(fit).Draw(t, "job")]
+}
+
+func (w *world) endJob(t *rapid.T) {
+	if j := w.anyJob(t, (*Job).running); j != nil {
+		j.Outcome = rapid.SampledFrom([]v1alpha.JobStatus{v1alpha.JobSucceeded, v1alpha.JobFailed}).Draw(t, "outcome")
+	}
+}
+
+func (w *world) loseJob(t *rapid.T) {
+	if j := w.anyJob(t, func(j *Job) bool { return j.Deleting }); j != nil {
+		w.remove(j)
+	}
+}
+
+func (w *world) deleteJobByHand(t *rapid.T) {
+	if j := w.anyJob(t, func(*Job) bool { return true }); j != nil {
+		w.deleteJob(j)
+	}
+}
+
+// deleteJob begins a deletion: an ended Job is gone at once, a running one when its Pods are.
+func (w *world) deleteJob(j *Job) {
+	if j.running() {
+		j.Deleting = true
+		return
+	}
+	w.remove(j)
+}
+
+// remove takes a Job away. Where a create of its number is unsettled, before the status write or in an operator
+// that is stopped inside the call, that number can run twice: the exception that P1 states.
+func (w *world) remove(j *Job) {
+	unsettled := j.Number > w.ctj.status.TriggerCount || slices.ContainsFunc(w.operators, func(op *operator) bool {
+		return op.decision.Create != nil && op.decision.Create.Number == j.Number
+	})
+	if unsettled {
+		w.excepted[j.Number] = true
+	}
+	w.jobs = slices.DeleteFunc(w.jobs, func(other Job) bool { return other.Name == j.Name })
+}
+
+// create is a create of a Job at the API server; it checks P1.
+func (w *world) create(t *rapid.T, op *operator) bool {
+	c := op.decision.Create
+	if w.job(c.Name) != nil {
+		return false
+	}
+	_, again := w.born[c.Number]
+	if !w.excepted[c.Number] {
+		require.False(t, again, "trigger %d runs twice", c.Number)
+		require.Equal(t, int64(len(w.born)+1), c.Number, "numbers have no gap")
+		if op.input.Spec.ConcurrencyPolicy != v1alpha.AllowConcurrent {
+			require.False(t, slices.ContainsFunc(w.jobs, func(j Job) bool { return j.running() }), "two Jobs run side by side")
+		}
+	}
+	require.True(t, slices.ContainsFunc(c.Changed, func(change Change) bool { return op.differs(change.ObjectReference) }),
+		"a Job without a difference")
+	w.born[c.Number] = c.Hashes
+	w.created++
+	w.jobs = append(w.jobs, Job{Name: c.Name, UID: types.UID(fmt.Sprint(w.created)), Number: c.Number, Hashes: c.Hashes, Changed: c.Changed,
+		Outcome: v1alpha.JobActive, CreationTimestamp: w.now.Truncate(time.Second)})
+	return true
+}
+
+// write is a write of status at the API server; it checks that baselines move with their Jobs alone.
+func (w *world) write(t *rapid.T, op *operator) bool {
+	if op.version != w.ctj.version {
+		return false // a conflict
+	}
+	next := op.decision.Status.DeepCopy()
+	before := keptFields(w.ctj.status.ResourceHashes)
+	for key, after := range keptFields(next.ResourceHashes) {
+		was, ok := before[key]
+		if !ok || was.baseline == "" || was.baseline == after.baseline {
+			continue // the first look, or nothing moved
+		}
+		foreign := was.baseline != Absent && was.baseline != Unknown && !madeWith(op.key, was.baseline)
+		hash, mentioned := hashFor(w.born[next.TriggerCount], key)
+		switch {
+		case after.baseline == Unknown:
+			require.True(t, foreign && was.pending() || op.replaces() || op.decision.Adopted != 0, "a baseline is forgotten")
+		case next.TriggerCount > w.ctj.status.TriggerCount && mentioned:
+			require.Equal(t, hash, after.baseline, "a baseline that its Job did not run for")
+		case next.TriggerCount > w.ctj.status.TriggerCount && op.decision.Create != nil:
+			// answered by what was seen last under another key
+		default:
+			require.True(t, foreign && !was.pending(), "a baseline moves without a Job: %s to %s", was.baseline, after.baseline)
+		}
+	}
+	require.GreaterOrEqual(t, next.TriggerCount, w.ctj.status.TriggerCount)
+	w.ctj.status = next
+	w.ctj.version++
+	return true
+}
+
+func hashFor(hashes []TriggeredHash, key fieldKey) (string, bool) {
+	for _, h := range hashes {
+		if h.Reference == key.object && h.Field == key.path {
+			return h.Hash, true
+		}
+	}
+	return "", false
+}
+
+// operator is one process. It follows the protocol that the reconciler follows: the model of one is the model of
+// the other.
+type operator struct {
+	w     *world
+	key   string
+	since time.Time
+
+	// What the caches hold; they lag behind until they catch up.
+	cached resource
+	jobs   []Job
+	seen   map[ObjectReference]Observation
+
+	// What the process remembers.
+	written   int64 // version of the last own write
+	readLive  bool  // a conflict, or an answer that was lost
+	confirmed bool  // a first create has been preceded by a live read
+	wroteAt   time.Time
+
+	// The round under way.
+	next     stage
+	version  int64
+	input    Input
+	decision Decision
+}
+
+// stage is what a round does next.
+type stage int
+
+const (
+	decide stage = iota
+	confirm
+	create
+	writeStatus
+	deleteJobs
+)
+
+// start returns a new process, with caches as of now and nothing synced.
+func (w *world) start() *operator {
+	op := &operator{w: w, key: fmt.Sprintf("k%d", w.key), since: w.now, seen: map[ObjectReference]Observation{}}
+	op.catchUp()
+	return op
+}
+
+func (op *operator) catchUp() { op.cached, op.jobs = op.w.ctj, slices.Clone(op.w.jobs) }
+
+// see brings what the process knows of one object up to date.
+func (op *operator) see(o ObjectReference) {
+	observation := Observation{Reference: o, Visibility: Forbidden, Fields: []string{"*"}, Since: op.w.now}
+	if !op.w.forbidden[o] {
+		observation.Visibility, observation.Hashes = Visible, []string{Absent}
+		if value := op.w.values[o]; value != 0 {
+			observation.Exists, observation.Hashes = true, []string{fmt.Sprintf("%s:%s=%d", op.key, o.Name, value)}
+		}
+	}
+	op.seen[o] = observation
+}
+
+func (op *operator) seeAll() {
+	for _, o := range simObjects {
+		op.see(o)
+	}
+}
+
+// differs reports whether the round under way was decided on a real difference: values are compared, not hashes.
+func (op *operator) differs(o ObjectReference) bool {
+	was, ok := keptFields(op.input.Status.ResourceHashes)[fieldKey{o, "*"}]
+	if !ok {
+		return false
+	}
+	hash, ok := hashFor(op.decision.Create.Hashes, fieldKey{o, "*"})
+	if !ok {
+		hash = was.hash
+	}
+	return was.baseline == Unknown || was.pending() && !canCompare(was.baseline, hash) || valueOf(was.baseline) != valueOf(hash)
+}
+
+func valueOf(hash string) string {
+	_, value, keyed := strings.Cut(hash, ":")
+	if !keyed {
+		return hash
+	}
+	return value
+}
+
+func (op *operator) replaces() bool {
+	return slices.ContainsFunc(op.decision.Delete, func(j Job) bool { return j.running() })
+}
+
+// faults are what can befall a write.
+const (
+	succeeds    = "succeeds"
+	lostBefore  = "fails before it goes through"
+	lostAnswer  = "goes through, but its answer is lost"
+	crashBefore = "crash before it"
+	crashAfter  = "crash after it"
+)
+
+// step does the next thing of the round. A write that fails leaves the process with the need of a live read; one
+// that it crashes at leaves nothing.
+func (op *operator) step(t *rapid.T, faulty bool) {
+	fate := succeeds
+	if faulty && op.next != decide {
+		fate = rapid.SampledFrom([]string{succeeds, succeeds, succeeds, lostBefore, lostAnswer, crashBefore, crashAfter}).Draw(t, "fate")
+	}
+	switch fate {
+	case lostBefore:
+		op.anew()
+		return
+	case crashBefore:
+		op.crash()
+		return
+	}
+	switch op.next {
+	case decide:
+		op.decide(t)
+	case confirm: // an old cache may have decided on what another process has done since
+		if op.version != op.w.ctj.version {
+			op.anew()
+			return
+		}
+		op.confirmed, op.next = true, create
+	case create:
+		op.next = writeStatus
+		if !op.w.create(t, op) { // the name is the lock: the Job that has it is ours, and is taken over
+			op.input.Jobs = append(op.input.Jobs, *op.w.job(op.decision.Create.Name))
+			op.decision = Decide(op.input)
+			require.Nil(t, op.decision.Create, "a Job that exists is not created")
+		}
+	case writeStatus:
+		op.next = deleteJobs
+		if op.decision.Status != nil {
+			if !op.w.write(t, op) {
+				op.anew()
+				return
+			}
+			op.written, op.wroteAt = op.w.ctj.version, op.w.now
+		}
+	case deleteJobs:
+		for _, doomed := range op.decision.Delete {
+			if j := op.w.job(doomed.Name); j != nil && j.UID == doomed.UID {
+				op.w.deleteJob(j)
+			}
+		}
+		op.done()
+	}
+	switch fate {
+	case lostAnswer:
+		op.anew()
+	case crashAfter:
+		op.crash()
+	}
+}
+
+// done ends the round.
+func (op *operator) done() { op.next, op.decision = decide, Decision{} }
+
+// anew ends the round, and the next one decides on a live read.
+func (op *operator) anew() {
+	op.done()
+	op.readLive = true
+}
+
+// crash replaces the process by a new one.
+func (op *operator) crash() {
+	for i := range op.w.operators {
+		if op.w.operators[i] == op {
+			op.done()
+			op.w.operators[i] = op.w.start()
+		}
+	}
+}
+
+// decide reads and decides: never on a version older than the own last write.
+func (op *operator) decide(t *rapid.T) {
+	ctj := op.cached
+	if op.readLive {
+		ctj, op.readLive, op.written = op.w.ctj, false, 0
+	}
+	if ctj.version < op.written {
+		return
+	}
+	op.version = ctj.version
+	op.input = Input{Name: sceneName, UID: sceneUID, Generation: ctj.generation, Spec: ctj.spec, Status: ctj.status,
+		Jobs: slices.Clone(op.jobs), LastStatusWrite: op.wroteAt, HashID: op.key, Now: op.w.now}
+	for _, ref := range MergeReferences(ctj.spec.Resources) {
+		observation, ok := op.seen[ref.Reference]
+		if !ok {
+			observation = Observation{Reference: ref.Reference, Fields: ref.Fields, Visibility: NotSynced, Since: op.since}
+		}
+		op.input.Observations = append(op.input.Observations, observation)
+	}
+	op.decision = Decide(op.input)
+	if op.decision.ReadLastJob {
+		if j := op.w.job(ctj.status.LastJobName); j != nil {
+			op.input.Jobs = append(op.input.Jobs, *j)
+		} else {
+			op.input.LastJobMissing = true
+		}
+		op.decision = Decide(op.input)
+		require.False(t, op.decision.ReadLastJob, "read, and asked for again")
+	}
+	checkInvariants(t, op.input, op.decision)
+	switch {
+	case op.decision.Create == nil:
+		op.next = writeStatus
+	case op.confirmed:
+		op.next = create
+	default:
+		op.next = confirm
+	}
+}
+
+// round finishes the round under way, or makes a whole one.
+func (op *operator) round(t *rapid.T, faulty bool) {
+	op.step(t, faulty)
+	for op.next != decide {
+		op.step(t, faulty)
+	}
+}
+
+// settle lets everything calm down, and checks that everything is answered and nothing goes on.
+func (w *world) settle(t *rapid.T) {
+	w.operators = []*operator{w.start()}
+	op := w.operators[0]
+	maps.DeleteFunc(w.forbidden, func(ObjectReference, bool) bool { return true })
+	spec := w.ctj.spec.DeepCopy()
+	no := false
+	spec.Suspend, spec.Condition = &no, v1alpha.TriggerAny
+	w.put(spec)
+	run := func() {
+		op.seeAll()
+		for range 20 {
+			op.catchUp()
+			op.round(t, false)
+			for i := len(w.jobs) - 1; i >= 0; i-- {
+				j := &w.jobs[i]
+				if j.Deleting {
+					w.remove(j)
+				} else if j.running() {
+					j.Outcome = v1alpha.JobSucceeded
+				}
+			}
+			w.now = w.now.Add(10 * time.Second)
+		}
+	}
+	run()
+
+	// P1 and P2: what each object is now is what its last Job, or the first look, was for.
+	for key, f := range keptFields(w.ctj.status.ResourceHashes) {
+		require.False(t, f.pending(), "%s is pending for ever", key.object)
+		want := Absent
+		if value := w.values[key.object]; value != 0 {
+			want = fmt.Sprintf("%s:%s=%d", op.key, key.object.Name, value)
+		}
+		require.Equal(t, want, f.hash)
+	}
+	if len(w.excepted) == 0 {
+		require.Equal(t, int64(len(w.born)), w.ctj.status.TriggerCount)
+	}
+	require.LessOrEqual(t, len(w.jobs), w.ctj.spec.EffectiveHistory())
+
+	// P3, and P2's other half: nothing more is written or created, by a new process neither.
+	version, created := w.ctj.version, w.created
+	run()
+	op = w.start()
+	w.operators = []*operator{op}
+	op.round(t, false)
+	run()
+	require.Equal(t, version, w.ctj.version, "a write where nothing changed")
+	require.Equal(t, created, w.created, "a restart triggers")
+
+	// P2: what changes while nothing runs is answered by the next process.
+	changed := objectOfSpec(w.ctj.spec)
+	w.values[changed] = w.values[changed]%3 + 1
+	op = w.start()
+	w.operators = []*operator{op}
+	run()
+	require.Equal(t, created+1, w.created, "a change while nothing ran is answered once")
+}
+
+func objectOfSpec(spec *v1alpha.ChangeTriggeredJobSpec) ObjectReference {
+	return MergeReferences(spec.Resources)[0].Reference
+}
