@@ -68,7 +68,7 @@ func TestP1ToP3WhateverHappens(t *testing.T) {
 				op.seeAll()
 				op.round(t, false)
 			},
-			"leader changes":   func(t *rapid.T) { w.operators = []*operator{w.operators[len(w.operators)-1], w.start()} },
+			"leader changes":   func(*rapid.T) { w.operators = []*operator{w.operators[len(w.operators)-1], w.start()} },
 			"operator crashes": func(*rapid.T) { w.operators = []*operator{w.start()} },
 			"key is replaced": func(*rapid.T) {
 				w.key++
