@@ -77,7 +77,8 @@ lint: vet $(GOLANGCI_LINT) $(GOVULNCHECK) ## Check format, vet, golangci-lint an
 
 .PHONY: demo
 demo: control-plane build ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
-	@go run ./hack/demo $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig=$(KUBECONFIG))
+	@go build -o bin/demo ./hack/demo
+	@bin/demo $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig='$(KUBECONFIG)')
 
 .PHONY: run
 run: ## Run the operator from source against KUBECONFIG, webhooks off, its own objects in NAMESPACE.

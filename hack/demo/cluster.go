@@ -11,22 +11,26 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/hack/orphan"
 )
 
 // poll is how often something is looked at that is waited for.
@@ -41,6 +45,8 @@ type cluster struct {
 	namespace  string
 	// local is true where the control plane is our own: with a webhook, and a simulated node.
 	local bool
+	// fail ends the demo, with a reason.
+	fail context.CancelCauseFunc
 	// undo is what close does, the last first.
 	undo []func() error
 
@@ -48,29 +54,69 @@ type cluster struct {
 	webhookPort int
 }
 
-// findCluster starts a local control plane, or connects to the cluster of the given kubeconfig.
-func findCluster(ctx context.Context, kubeconfig, root, dir string) (*cluster, error) {
-	c := &cluster{root: root, dir: dir, kubeconfig: kubeconfig, namespace: "default"}
-	if kubeconfig == "" {
+// find starts a local control plane, or connects to the cluster of the given kubeconfig.
+func (c *cluster) find(ctx context.Context) error {
+	if c.kubeconfig == "" {
 		if err := c.startControlPlane(ctx); err != nil {
-			return nil, errors.Join(err, c.close())
+			return err
 		}
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
 	if err != nil {
-		return nil, errors.Join(err, c.close())
+		return err
 	}
+	config.WarningHandler = rest.NoWarnings{}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), v1alpha.AddToScheme(scheme)); err != nil {
-		return nil, errors.Join(err, c.close())
+		return err
 	}
 	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return nil, errors.Join(err, c.close())
+		return err
 	}
-	return c, nil
+	if c.local {
+		return nil
+	}
+	return c.look(ctx)
 }
 
-// startControlPlane starts etcd, Kubernetes and a simulated node. They end with the pipe that we hold.
+// leaseName is the Lease of an installed operator, in whatever namespace.
+const leaseName = "kube-changejob-leader"
+
+// look says what matters about a cluster that is not our own. It is an error where an operator runs there:
+// both would serve the example, and neither could compare the other's hashes with its own.
+func (c *cluster) look(ctx context.Context) error {
+	leases := &coordinationv1.LeaseList{}
+	if err := c.client.List(ctx, leases, client.MatchingFields{"metadata.name": leaseName}); err != nil {
+		return fmt.Errorf("look for an operator: %w", err)
+	}
+	for _, lease := range leases.Items {
+		if held(lease.Spec, time.Now()) {
+			return fmt.Errorf("an operator runs on this cluster already: it holds the Lease %s in namespace %s", lease.Name, lease.Namespace)
+		}
+	}
+	nodes := &corev1.NodeList{}
+	if err := c.client.List(ctx, nodes); err != nil {
+		return fmt.Errorf("look at the nodes: %w", err)
+	}
+	if slices.ContainsFunc(nodes.Items, simulated) {
+		say("The cluster's node is simulated: Pods complete, but no container runs.")
+	}
+	return nil
+}
+
+// held says whether somebody holds a lease.
+func held(lease coordinationv1.LeaseSpec, now time.Time) bool {
+	if lease.HolderIdentity == nil || *lease.HolderIdentity == "" || lease.RenewTime == nil || lease.LeaseDurationSeconds == nil {
+		return false
+	}
+	return now.Before(lease.RenewTime.Add(time.Duration(*lease.LeaseDurationSeconds) * time.Second))
+}
+
+// simulated says whether a node is one of kwok's.
+func simulated(node corev1.Node) bool { return node.Annotations["kwok.x-k8s.io/node"] == "fake" }
+
+// startControlPlane starts etcd, Kubernetes and a simulated node. They end with the pipe that we hold: when the
+// demo is killed, too, and then they still remove their files.
 func (c *cluster) startControlPlane(ctx context.Context) error {
 	say("Starting a local control plane …")
 	began := time.Now()
@@ -83,7 +129,7 @@ func (c *cluster) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := launch(ctx, filepath.Join(c.dir, "control-plane.log"), cmd)
+	p, err := launch(ctx, filepath.Join(c.dir, "control-plane.log"), cmd, c.fail)
 	if err != nil {
 		return err
 	}
@@ -123,15 +169,28 @@ func (c *cluster) install(ctx context.Context) error {
 	}
 	c.namespace = namespace.Name
 	c.undo = append(c.undo, func() error { return c.remove(namespace) })
-	say("Working in namespace %s, without the webhook; it is deleted in the end.", c.namespace)
+	say("The namespace %s is the demo's own; there is no webhook.", c.namespace)
 	return nil
 }
 
-// remove deletes an object even when the demo was interrupted.
+// removeTimeout is how long a namespace, and what is in it, may take to go.
+const removeTimeout = time.Minute
+
+// remove deletes an object and waits until it is gone, even when the demo was interrupted.
 func (c *cluster) remove(object client.Object) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
 	defer cancel()
-	return client.IgnoreNotFound(c.client.Delete(ctx, object))
+	if err := c.client.Delete(ctx, object); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s: %w", object.GetName(), err)
+	}
+	err := c.until(ctx, object.GetName()+" to be gone", func() bool {
+		return apierrors.IsNotFound(c.client.Get(ctx, client.ObjectKeyFromObject(object), object))
+	})
+	if err != nil {
+		return err
+	}
+	say("Deleted %s.", object.GetName())
+	return nil
 }
 
 func (c *cluster) installCRD(ctx context.Context) error {
@@ -144,11 +203,9 @@ func (c *cluster) installCRD(ctx context.Context) error {
 		say("The CRD is there already; it is left as it is.")
 	case err != nil:
 		return fmt.Errorf("install the CRD: %w", err)
-	default:
+	case !c.local:
 		say("Installed the CRD.")
-		if !c.local {
-			c.undo = append(c.undo, func() error { return c.remove(crd) })
-		}
+		c.undo = append(c.undo, func() error { return c.remove(crd) })
 	}
 	return c.until(ctx, "the CRD to be served", func() bool {
 		return c.client.List(ctx, &v1alpha.ChangeTriggeredJobList{}) == nil
@@ -186,6 +243,7 @@ func (c *cluster) installWebhook(ctx context.Context) error {
 	if err := c.client.Create(ctx, configuration); err != nil {
 		return fmt.Errorf("install the webhook: %w", err)
 	}
+	say("Installed the CRD and the webhook.")
 	return nil
 }
 
@@ -202,10 +260,10 @@ func (c *cluster) load(file string, into any) error {
 }
 
 // startOperator runs bin/manager and waits until it is ready.
-func (c *cluster) startOperator(ctx context.Context) (*process, error) {
+func (c *cluster) startOperator(ctx context.Context) error {
 	port, err := freePort()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	probes := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	cmd := exec.Command(filepath.Join(c.root, "bin", "manager"),
@@ -214,10 +272,15 @@ func (c *cluster) startOperator(ctx context.Context) (*process, error) {
 	if c.local {
 		cmd.Args = append(cmd.Args, "--webhook-cert=files", "--webhook-cert-dir="+c.certDir, fmt.Sprintf("--webhook-port=%d", c.webhookPort))
 	}
-	p, err := launch(ctx, filepath.Join(c.dir, "operator.log"), cmd)
+	orphan.Prevent(cmd)
+	p, err := launch(ctx, filepath.Join(c.dir, "operator.log"), cmd, c.fail)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	c.undo = append(c.undo, func() error {
+		p.stop()
+		return nil
+	})
 	err = c.until(ctx, "the operator to be ready", func() bool {
 		response, err := (&http.Client{Timeout: time.Second}).Get("http://" + probes + "/readyz")
 		if err != nil {
@@ -227,11 +290,10 @@ func (c *cluster) startOperator(ctx context.Context) (*process, error) {
 		return response.StatusCode == http.StatusOK
 	})
 	if err != nil {
-		p.stop()
-		return nil, err
+		return err
 	}
 	say("The operator runs.")
-	return p, nil
+	return nil
 }
 
 // until waits until something holds.
@@ -239,7 +301,7 @@ func (c *cluster) until(ctx context.Context, what string, holds func() bool) err
 	for !holds() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+			return fmt.Errorf("waiting for %s: %w", what, context.Cause(ctx))
 		case <-time.After(poll):
 		}
 	}

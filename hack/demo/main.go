@@ -23,55 +23,74 @@ type options struct {
 	timeout    time.Duration
 }
 
+// exitInterrupted is what a shell reports for a program that was ended by Ctrl-C.
+const exitInterrupted = 130
+
 func main() {
 	var o options
 	flag.StringVar(&o.root, "root", ".", "the repository, with bin/manager, bin/localcluster and bin/k8s built")
 	flag.StringVar(&o.kubeconfig, "kubeconfig", "", "work on this cluster instead of a local control plane")
-	flag.DurationVar(&o.timeout, "timeout", 3*time.Minute, "how long it may take")
+	flag.DurationVar(&o.timeout, "timeout", 3*time.Minute, "how long it may take, apart from cleaning up")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	// Where nobody reads the story any more, as in `make demo | head`, it still cleans up.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, o)
-	cancel()
+	interrupted := ctx.Err() != nil
 	stop()
-	if err != nil {
+	switch {
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
+	case interrupted:
+		say("Interrupted. What was started has ended.")
+		os.Exit(exitInterrupted)
 	}
 }
 
-// run is the story, from beginning to end.
-func run(ctx context.Context, o options) (err error) {
+// run gives the demo a folder for its files. Where it fails, the folder stays, with the logs.
+func run(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp("", "kube-changejob-demo-")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w (logs are in %s)", err, dir)
-			return
-		}
-		err = os.RemoveAll(dir)
-	}()
+	if err := demonstrate(ctx, o, dir); err != nil {
+		return fmt.Errorf("%w\nIts logs are in %s.", err, dir)
+	}
+	return os.RemoveAll(dir)
+}
+
+// demonstrate is the demo, from beginning to end. An interruption is no error, unless cleaning up fails.
+func demonstrate(interrupted context.Context, o options, dir string) (err error) {
 	root, err := filepath.Abs(o.root)
 	if err != nil {
 		return err
 	}
+	bounded, cancel := context.WithTimeoutCause(interrupted, o.timeout, fmt.Errorf("it took longer than %s", o.timeout))
+	defer cancel()
+	ctx, fail := context.WithCancelCause(bounded)
+	defer fail(nil)
 
-	c, err := findCluster(ctx, o.kubeconfig, root, dir)
-	if err != nil {
+	c := &cluster{root: root, dir: dir, kubeconfig: o.kubeconfig, namespace: "default", fail: fail}
+	defer func() {
+		switch cause := context.Cause(ctx); {
+		case interrupted.Err() != nil:
+			err = nil
+		case err != nil && cause != nil && !errors.Is(err, cause):
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+		err = errors.Join(err, c.close())
+	}()
+	if err := c.find(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.install(ctx); err != nil {
 		return err
 	}
-	operator, err := c.startOperator(ctx)
-	if err != nil {
+	if err := c.startOperator(ctx); err != nil {
 		return err
 	}
-	defer operator.stop()
 	return (&story{cluster: c}).tell(ctx)
 }
 

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/nusnewob/kube-changejob/hack/orphan"
 )
 
 // stopTimeout is how long a process may take to end when it is asked to.
@@ -20,8 +19,9 @@ type process struct {
 	ended chan struct{}
 }
 
-// launch starts a program; it is asked to end when ctx does, and killed when the demo is.
-func launch(ctx context.Context, log string, cmd *exec.Cmd) (*process, error) {
+// launch starts a program, with its output in a log; it is asked to end when ctx does. When it ends, fail is
+// told: a demo that waits for it need not wait longer.
+func launch(ctx context.Context, log string, cmd *exec.Cmd, fail context.CancelCauseFunc) (*process, error) {
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -30,14 +30,15 @@ func launch(ctx context.Context, log string, cmd *exec.Cmd) (*process, error) {
 	if cmd.Stdout == nil {
 		cmd.Stdout = file
 	}
-	orphan.Prevent(cmd)
 	if err := cmd.Start(); err != nil {
+		_ = file.Close()
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended shows in its log
+		_ = cmd.Wait() // how it ended is in its state
 		_ = file.Close()
+		fail(fmt.Errorf("%s ended: %s", filepath.Base(cmd.Path), cmd.ProcessState))
 		close(p.ended)
 	}()
 	context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })

@@ -13,6 +13,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -59,8 +60,11 @@ func (s *story) begin(ctx context.Context) error {
 		return fmt.Errorf("create the ConfigMap: %w", err)
 	}
 	say("ConfigMap %s has key=value.", s.config.Name)
-	var err error
-	if s.ctj, err = firstExample(s.root, s.namespace); err != nil {
+	page, err := os.ReadFile(filepath.Join(s.root, "docs", "user-guide.md"))
+	if err != nil {
+		return err
+	}
+	if s.ctj, err = firstExample(page, s.namespace); err != nil {
 		return err
 	}
 	if err := s.client.Create(ctx, s.ctj); err != nil {
@@ -68,12 +72,7 @@ func (s *story) begin(ctx context.Context) error {
 	}
 	say("ChangeTriggeredJob %s watches it.", s.ctj.Name)
 	err = s.await(ctx, "the baseline", func() bool {
-		for _, condition := range s.ctj.Status.Conditions {
-			if condition.Type == trigger.ConditionAvailable && condition.Status == metav1.ConditionTrue {
-				return true
-			}
-		}
-		return false
+		return meta.IsStatusConditionTrue(s.ctj.Status.Conditions, trigger.ConditionAvailable)
 	})
 	if err != nil {
 		return err
@@ -84,18 +83,14 @@ func (s *story) begin(ctx context.Context) error {
 
 var fenced = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// firstExample is the first YAML of the user guide, in the given namespace.
-func firstExample(root, namespace string) (*v1alpha.ChangeTriggeredJob, error) {
-	page, err := os.ReadFile(filepath.Join(root, "docs", "user-guide.md"))
-	if err != nil {
-		return nil, err
-	}
+// firstExample is the first YAML of a page, in the given namespace.
+func firstExample(page []byte, namespace string) (*v1alpha.ChangeTriggeredJob, error) {
 	block := fenced.FindSubmatch(page)
 	if block == nil {
 		return nil, errors.New("the user guide has no YAML")
 	}
 	ctj := &v1alpha.ChangeTriggeredJob{}
-	if err := yaml.Unmarshal(block[1], ctj); err != nil {
+	if err := yaml.UnmarshalStrict(block[1], ctj); err != nil {
 		return nil, fmt.Errorf("the user guide's first example: %w", err)
 	}
 	ctj.Namespace = namespace
@@ -124,7 +119,10 @@ func (s *story) change(ctx context.Context) (*batchv1.Job, error) {
 		say("key=newvalue: %.1f ms after the change was sent, Job %s is there.", time.Since(began).Seconds()*1000, created.Name)
 		return created, nil
 	}
-	return nil, fmt.Errorf("no Job came: %w", context.Cause(ctx))
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("waiting for the Job: %w", context.Cause(ctx))
+	}
+	return nil, errors.New("the API server ended the watch of Jobs")
 }
 
 // check compares the Job with what is promised.
