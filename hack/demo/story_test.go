@@ -30,7 +30,7 @@ func TestAPageWithoutTheExampleIsAnError(t *testing.T) {
 	for name, page := range map[string]string{
 		"no YAML at all":   "# User Guide\n",
 		"YAML that is not": "```yaml\n\tspec:\n```\n",
-		"an unknown field": "```yaml\nspec:\n  resource: []\n```\n",
+		"an unknown field": "```yaml\nspecs: {}\n```\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := firstExample([]byte(page), "default")
