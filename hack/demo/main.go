@@ -56,7 +56,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if err := demonstrate(ctx, o, dir); err != nil {
-		return fmt.Errorf("%w\nIts logs are in %s.", err, dir)
+		return fmt.Errorf("%w (logs are in %s)", err, dir)
 	}
 	return os.RemoveAll(dir)
 }
