@@ -82,6 +82,9 @@ const (
 // troubles are the reasons for which objects cannot be seen, the one to show first at first.
 var troubles = []string{ReasonForbidden, ReasonKindNotServed, ReasonNotSynced}
 
+// waits are the reasons for which what is pending may have waited.
+var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonJobNotCreated, ReasonNameTaken}
+
 // maxMessageLength is the longest message of conditions and events, in bytes; events take no more.
 const maxMessageLength = 1024
 
@@ -139,7 +142,7 @@ func (s *state) progressing(v verdict) metav1.Condition {
 		return condition(ConditionProgressing, metav1.ConditionFalse, ReasonInvalidSpec, s.invalid())
 	case v.reason != "":
 		return condition(ConditionProgressing, metav1.ConditionTrue, v.reason, v.message)
-	case v.message != "" && !v.due && last != nil && last.Status == metav1.ConditionTrue:
+	case v.message != "" && !v.due && last != nil && last.Status == metav1.ConditionTrue && slices.Contains(waits, last.Reason):
 		return *last // the present state is not known yet
 	case len(s.active) > 0:
 		return condition(ConditionProgressing, metav1.ConditionTrue, ReasonJobActive, "Running: Job "+enumerate(s.active))

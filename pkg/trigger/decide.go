@@ -50,6 +50,8 @@ type state struct {
 	// refusal is the last failed attempt, until there is another one.
 	refusal *Refusal
 
+	// persisted is the count that status has; count is the one that it is to have.
+	persisted     int64
 	count         int64
 	lastTriggered time.Time // zero where nothing was triggered yet
 	lastJobName   string
@@ -70,7 +72,8 @@ func recall(in Input) *state {
 	if s.spec == nil {
 		s.spec = &v1alpha.ChangeTriggeredJobSpec{}
 	}
-	s.count = max(s.stored.TriggerCount, 0)
+	s.persisted = max(s.stored.TriggerCount, 0)
+	s.count = s.persisted
 	s.lastJobName, s.lastJobStatus = s.stored.LastJobName, s.stored.LastJobStatus
 	if s.stored.LastTriggeredTime != nil {
 		s.lastTriggered = mendClock(s.stored.LastTriggeredTime.Time, in.Now)

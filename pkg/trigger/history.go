@@ -4,14 +4,14 @@ package trigger
 // keeps its place and is never deleted; nor is one that status does not know of yet, since it is the only
 // witness of its trigger. One that is going already takes no place.
 func (s *state) outdated() []Job {
-	room := s.spec.EffectiveHistory() - int(s.count-max(s.stored.TriggerCount, 0)) // the Job being created takes one
+	room := s.spec.EffectiveHistory() - int(s.count-s.persisted) // the Job being created takes one
 	var outdated []Job
 	for _, job := range s.jobs {
 		switch {
 		case job.Deleting:
 		case room > 0:
 			room--
-		case !job.running() && job.Number <= s.stored.TriggerCount:
+		case !job.running() && job.Number <= s.persisted:
 			outdated = append(outdated, job)
 		}
 	}

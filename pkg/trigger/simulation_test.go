@@ -37,16 +37,18 @@ func TestP1ToP3WhateverHappens(t *testing.T) {
 				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms")) * time.Millisecond)
 			},
 			"clock jumps": func(t *rapid.T) {
+				w.jumps++
 				w.now = w.now.Add(time.Duration(rapid.IntRange(-90, 90).Draw(t, "minutes")) * time.Minute)
 			},
-			"spec is edited":   func(t *rapid.T) { w.edit(t) },
-			"Job ends":         func(t *rapid.T) { w.endJob(t) },
-			"Job is gone":      func(t *rapid.T) { w.loseJob(t) },
-			"Job is deleted":   func(t *rapid.T) { w.deleteJobByHand(t) },
-			"operator sees":    func(t *rapid.T) { some(t).see(object(t)) },
-			"caches catch up":  func(t *rapid.T) { some(t).catchUp() },
-			"operator acts":    func(t *rapid.T) { some(t).step(t, true) },
-			"operator acts on": func(t *rapid.T) { some(t).round(t, false) },
+			"spec is edited":                  func(t *rapid.T) { w.edit(t) },
+			"Job ends":                        func(t *rapid.T) { w.endJob(t) },
+			"Job is gone":                     func(t *rapid.T) { w.loseJob(t) },
+			"Job is deleted":                  func(t *rapid.T) { w.deleteJobByHand(t) },
+			"operator sees":                   func(t *rapid.T) { some(t).see(object(t)) },
+			"caches catch up":                 func(t *rapid.T) { some(t).catchUp() },
+			"one cache is ahead of the other": func(t *rapid.T) { some(t).cached = w.ctj },
+			"operator acts":                   func(t *rapid.T) { some(t).step(t, true) },
+			"operator acts on":                func(t *rapid.T) { some(t).round(t, false) },
 			"change is acted on, once all has been seen": func(t *rapid.T) {
 				op := some(t)
 				w.change(t, object(t))
@@ -95,6 +97,10 @@ type world struct {
 	born     map[int64][]TriggeredHash // what the Job of each number was for
 	excepted map[int64]bool            // numbers that may run twice: see P1
 	created  int                       // Jobs in all
+
+	jumps       int       // of the clock
+	lastCreated time.Time // when it was decided to create the last Job
+	lastJumps   int       // jumps at that time
 }
 
 // resource is the ChangeTriggeredJob at one version.
@@ -210,12 +216,22 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	if !w.excepted[c.Number] {
 		require.False(t, again, "trigger %d runs twice", c.Number)
 		require.Equal(t, int64(len(w.born)+1), c.Number, "numbers have no gap")
+		if w.jumps == w.lastJumps && !w.lastCreated.IsZero() {
+			require.GreaterOrEqual(t, w.now.Sub(w.lastCreated), op.input.Spec.EffectiveCooldown(), "a cooldown is cut short")
+		}
 		if op.input.Spec.ConcurrencyPolicy != v1alpha.AllowConcurrent {
 			require.False(t, slices.ContainsFunc(w.jobs, func(j Job) bool { return j.running() }), "two Jobs run side by side")
 		}
 	}
 	require.True(t, slices.ContainsFunc(c.Changed, func(change Change) bool { return op.differs(change.ObjectReference) }),
 		"a Job without a difference")
+	if op.input.Spec.Condition == v1alpha.TriggerAll {
+		require.Len(t, c.Changed, len(MergeReferences(op.input.Spec.Resources)), "All is not all")
+	}
+	for _, h := range c.Hashes {
+		require.Equal(t, op.lastKnown(h.Reference), h.Hash, "a Job for a state that nobody saw")
+	}
+	w.lastCreated, w.lastJumps = op.input.Now, op.jumps
 	w.born[c.Number] = c.Hashes
 	w.created++
 	w.jobs = append(w.jobs, Job{Name: c.Name, UID: types.UID(fmt.Sprint(w.created)), Number: c.Number, Hashes: c.Hashes, Changed: c.Changed,
@@ -232,12 +248,15 @@ func (w *world) write(t *rapid.T, op *operator) bool {
 	before := keptFields(w.ctj.status.ResourceHashes)
 	for key, after := range keptFields(next.ResourceHashes) {
 		was, ok := before[key]
-		if !ok || was.baseline == "" || was.baseline == after.baseline {
-			continue // the first look, or nothing moved
-		}
 		foreign := was.baseline != Absent && was.baseline != Unknown && !madeWith(op.key, was.baseline)
 		hash, mentioned := hashFor(w.born[next.TriggerCount], key)
 		switch {
+		case w.excepted[next.TriggerCount]: // two Jobs of this number may have run, for two states
+		case was.baseline == after.baseline:
+			if next.TriggerCount > w.ctj.status.TriggerCount && mentioned && after.baseline != Unknown {
+				require.Equal(t, hash, after.baseline, "a baseline stays behind its Job")
+			}
+		case !ok || was.baseline == "": // the first look
 		case after.baseline == Unknown:
 			require.True(t, foreign && was.pending() || op.replaces() || op.decision.Adopted != 0, "a baseline is forgotten")
 		case next.TriggerCount > w.ctj.status.TriggerCount && mentioned:
@@ -284,6 +303,7 @@ type operator struct {
 	// The round under way.
 	next     stage
 	version  int64
+	jumps    int // of the clock, when it was decided
 	input    Input
 	decision Decision
 }
@@ -337,6 +357,34 @@ func (op *operator) differs(o ObjectReference) bool {
 		hash = was.hash
 	}
 	return was.baseline == Unknown || was.pending() && !canCompare(was.baseline, hash) || valueOf(was.baseline) != valueOf(hash)
+}
+
+// leads reports whether the process knows for certain that it leads, by the time left of its lease: once another one
+// may lead, every create is preceded by a live read, as a first one is.
+func (op *operator) leads() bool { return op == op.w.operators[len(op.w.operators)-1] }
+
+// lastKnown is the hash that the round under way was to go by.
+func (op *operator) lastKnown(o ObjectReference) string {
+	for _, observation := range op.input.Observations {
+		if observation.Reference == o && observation.Visibility == Visible {
+			return observation.Hashes[0]
+		}
+	}
+	return keptFields(op.input.Status.ResourceHashes)[fieldKey{o, "*"}].hash
+}
+
+// mayDelete checks that a running Job is deleted by Replace alone, once status says that its state is unanswered.
+func (op *operator) mayDelete(t *rapid.T, j *Job) {
+	if !j.running() {
+		return
+	}
+	require.Equal(t, v1alpha.ReplaceConcurrent, op.input.Spec.ConcurrencyPolicy, "a running Job is deleted")
+	said := keptFields(statusAfter(op.input, op.decision).ResourceHashes)
+	for _, change := range j.Changed {
+		if f, ok := said[fieldKey{change.ObjectReference, "*"}]; ok {
+			require.Equal(t, Unknown, f.baseline, "a Job is replaced before status says so")
+		}
+	}
 }
 
 func valueOf(hash string) string {
@@ -403,6 +451,7 @@ func (op *operator) step(t *rapid.T, faulty bool) {
 	case deleteJobs:
 		for _, doomed := range op.decision.Delete {
 			if j := op.w.job(doomed.Name); j != nil && j.UID == doomed.UID {
+				op.mayDelete(t, j)
 				op.w.deleteJob(j)
 			}
 		}
@@ -444,7 +493,7 @@ func (op *operator) decide(t *rapid.T) {
 	if ctj.version < op.written {
 		return
 	}
-	op.version = ctj.version
+	op.version, op.jumps = ctj.version, op.w.jumps
 	op.input = Input{Name: sceneName, UID: sceneUID, Generation: ctj.generation, Spec: ctj.spec, Status: ctj.status,
 		Jobs: slices.Clone(op.jobs), LastStatusWrite: op.wroteAt, HashID: op.key, Now: op.w.now}
 	for _, ref := range MergeReferences(ctj.spec.Resources) {
@@ -468,7 +517,7 @@ func (op *operator) decide(t *rapid.T) {
 	switch {
 	case op.decision.Create == nil:
 		op.next = writeStatus
-	case op.confirmed:
+	case op.confirmed && op.leads():
 		op.next = create
 	default:
 		op.next = confirm

@@ -1,0 +1,123 @@
+package trigger
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// FuzzDecide gives Decide whatever its types can hold, as a status of another release or a hostile Job may. Nothing
+// may panic, what is so of every decision must be so, and a decision that is carried out leaves nothing to do.
+func FuzzDecide(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(decideAnything))
+}
+
+func TestDecideWhateverItIsGiven(t *testing.T) { rapid.Check(t, decideAnything) }
+
+func decideAnything(t *rapid.T) {
+	in := anyInput().Draw(t, "input")
+	stored := in.Status.DeepCopy()
+	d := Decide(in)
+	require.Equal(t, stored, in.Status, "an argument was changed")
+	require.Equal(t, d, Decide(in), "the same input, another decision")
+	checkInvariants(t, in, d)
+	misnamed := slices.ContainsFunc(in.Jobs, func(j Job) bool { return j.Name != nameOf(j.Number) })
+	if d.Create == nil || !misnamed { // else a name or a number may mean something else once the count has moved
+		checkQuiet(t, in, d)
+	}
+	for _, doomed := range d.Delete {
+		require.False(t, doomed.Deleting, "deleted twice")
+		require.True(t, !doomed.running() || in.Spec.ConcurrencyPolicy == v1alpha.ReplaceConcurrent, "a running Job is deleted")
+	}
+}
+
+func anyInput() *rapid.Generator[Input] {
+	text := rapid.SampledFrom([]string{"", "a", "*", "\xff", "data", Absent, Unknown})
+	hash := rapid.SampledFrom([]string{"", Absent, Unknown, "k1:1", "k1:2", "k2:1", ":", "k1:", "abc", "\xff"})
+	object := rapid.SampledFrom([]ObjectReference{{}, objectA, objectB, objectC})
+	number := rapid.OneOf(rapid.Int64Range(-2, 4), rapid.Just(int64(1)<<40))
+	moment := rapid.Custom(func(t *rapid.T) time.Time {
+		return rapid.SampledFrom([]time.Time{{}, noon, noon.Add(-time.Minute), noon.Add(time.Hour), noon.Add(7 * time.Millisecond),
+			time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(-9999, 1, 1, 0, 0, 0, 0, time.UTC)}).Draw(t, "time")
+	})
+	outcome := rapid.SampledFrom([]v1alpha.JobStatus{"", v1alpha.JobActive, v1alpha.JobSucceeded, v1alpha.JobFailed, "Odd"})
+	name := rapid.Custom(func(t *rapid.T) string {
+		return rapid.OneOf(text, rapid.Map(number, nameOf)).Draw(t, "name")
+	})
+	job := rapid.Custom(func(t *rapid.T) Job {
+		j := Job{Name: name.Draw(t, "job"), Number: number.Draw(t, "number"), CreationTimestamp: moment.Draw(t, "created"),
+			Outcome: outcome.Draw(t, "outcome"), Deleting: rapid.Bool().Draw(t, "deleting")}
+		if j.Number != 1<<40 && j.Name != nameOf(j.Number) {
+			j.Number = 0 // whoever reads Jobs has checked; a number far above the count is checked again
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "hashes") {
+			j.Hashes = append(j.Hashes, TriggeredHash{object.Draw(t, "object"), text.Draw(t, "path"), hash.Draw(t, "hash")})
+			j.Changed = append(j.Changed, Change{object.Draw(t, "object"), []string{text.Draw(t, "path")}})
+		}
+		return j
+	})
+	entry := rapid.Custom(func(t *rapid.T) v1alpha.ResourceHash {
+		o := object.Draw(t, "object")
+		e := v1alpha.ResourceHash{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Message: text.Draw(t, "message")}
+		for range rapid.IntRange(0, 3).Draw(t, "fields") {
+			e.Fields = append(e.Fields, v1alpha.FieldHash{Field: text.Draw(t, "path"), Hash: hash.Draw(t, "hash"), LastTriggeredHash: hash.Draw(t, "baseline")})
+		}
+		return e
+	})
+	observation := rapid.Custom(func(t *rapid.T) Observation {
+		return Observation{Reference: object.Draw(t, "object"), Exists: rapid.Bool().Draw(t, "exists"), Since: moment.Draw(t, "since"),
+			Visibility: rapid.SampledFrom([]Visibility{Visible, Visible, Forbidden, KindNotServed, VersionNotServed, NotSynced, "Odd"}).Draw(t, "visibility"),
+			Fields:     rapid.SliceOfN(text, 0, 3).Draw(t, "fields"), Hashes: rapid.SliceOfN(hash, 0, 3).Draw(t, "hashes")}
+	})
+	condition := rapid.Custom(func(t *rapid.T) metav1.Condition {
+		return metav1.Condition{Type: rapid.SampledFrom([]string{ConditionAvailable, ConditionProgressing, ConditionDegraded, "Odd"}).Draw(t, "type"),
+			Status: rapid.SampledFrom([]metav1.ConditionStatus{"", metav1.ConditionTrue, metav1.ConditionFalse}).Draw(t, "status"),
+			Reason: rapid.SampledFrom([]string{"", ReasonForbidden, ReasonInvalidSpec, ReasonCooldown, ReasonLastJobFailed}).Draw(t, "reason")}
+	})
+	return rapid.Custom(func(t *rapid.T) Input {
+		in := scene()
+		in.Generation, in.Deleting = rapid.Int64Range(0, 3).Draw(t, "generation"), rapid.IntRange(0, 9).Draw(t, "deleting") == 0
+		for range rapid.IntRange(0, 3).Draw(t, "references") {
+			refersTo(object.Draw(t, "object"), rapid.SliceOfN(text, 0, 3).Draw(t, "fields")...)(&in)
+		}
+		in.Spec.Condition = rapid.SampledFrom([]v1alpha.TriggerCondition{"", v1alpha.TriggerAll, "Odd"}).Draw(t, "condition")
+		in.Spec.ConcurrencyPolicy = rapid.SampledFrom([]v1alpha.ConcurrencyPolicy{"", v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent, "Odd"}).Draw(t, "policy")
+		if rapid.Bool().Draw(t, "has cooldown") {
+			in.Spec.Cooldown = &metav1.Duration{Duration: time.Duration(rapid.Int64().Draw(t, "cooldown"))}
+		}
+		in.Spec.History = rapid.Ptr(rapid.Int32(), true).Draw(t, "history")
+		if rapid.IntRange(0, 4).Draw(t, "suspended") == 0 {
+			suspended(&in)
+		}
+		in.Invalid = rapid.SampledFrom([]string{"", "", "", "no\xff"}).Draw(t, "invalid")
+		in.Status = &v1alpha.ChangeTriggeredJobStatus{
+			ObservedGeneration: rapid.Int64Range(0, 3).Draw(t, "observed"), TriggerCount: number.Draw(t, "count"),
+			LastJobName: name.Draw(t, "last"), LastJobStatus: outcome.Draw(t, "last outcome"),
+			ResourceHashes: rapid.SliceOfN(entry, 0, 4).Draw(t, "entries"), Conditions: rapid.SliceOfN(condition, 0, 4).Draw(t, "conditions"),
+			Active: []corev1.LocalObjectReference{{Name: name.Draw(t, "active")}},
+		}
+		if rapid.Bool().Draw(t, "has triggered") {
+			in.Status.LastTriggeredTime = &metav1.Time{Time: moment.Draw(t, "triggered")}
+		}
+		in.Observations = rapid.SliceOfN(observation, 0, 4).Draw(t, "observations")
+		for _, j := range rapid.SliceOfN(job, 0, 4).Draw(t, "jobs") {
+			if !slices.ContainsFunc(in.Jobs, func(other Job) bool { return other.Name == j.Name }) {
+				in.Jobs = append(in.Jobs, j)
+			}
+		}
+		in.LastJobMissing = rapid.Bool().Draw(t, "missing")
+		in.LastStatusWrite = moment.Draw(t, "wrote")
+		if rapid.IntRange(0, 3).Draw(t, "refused") == 0 {
+			in.Refusal = &Refusal{Reason: rapid.SampledFrom([]string{"", ReasonInvalidSpec, ReasonNameTaken, "odd reason"}).Draw(t, "reason"),
+				Message: text.Draw(t, "why"), RetryAt: moment.Draw(t, "retry")}
+		}
+		return in
+	})
+}
