@@ -83,7 +83,10 @@ var errKindUnknown = errors.New("nothing is known of this kind yet")
 func (r *Reconciler) observations(uid types.UID, owner types.NamespacedName, merged []trigger.MergedReference) []trigger.Observation {
 	seen, ok := r.Watches.Observe(owner)
 	if !ok || len(seen) != len(merged) {
-		seen = make([]watch.Observation, len(merged)) // not synced
+		seen = make([]watch.Observation, len(merged)) // not synced, as of now
+		for i := range seen {
+			seen[i].Since = r.Clock.Now()
+		}
 	}
 	observations := make([]trigger.Observation, 0, len(merged))
 	for i, reference := range merged {
