@@ -246,7 +246,6 @@ func newManager(config *rest.Config, o *options, lease *controllers.Lease) (mana
 	if err != nil {
 		return nil, err
 	}
-	lifetimes := [...]time.Duration{leaseDuration, renewDeadline, retryPeriod}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache:  caches,
@@ -265,9 +264,9 @@ func newManager(config *rest.Config, o *options, lease *controllers.Lease) (mana
 
 		LeaderElection:                      o.leaderElect,
 		LeaderElectionResourceLockInterface: lease,
-		LeaseDuration:                       &lifetimes[0],
-		RenewDeadline:                       &lifetimes[1],
-		RetryPeriod:                         &lifetimes[2],
+		LeaseDuration:                       new(leaseDuration),
+		RenewDeadline:                       new(renewDeadline),
+		RetryPeriod:                         new(retryPeriod),
 		// The process ends as soon as the manager has: the next leader need not wait for the lease to end.
 		LeaderElectionReleaseOnCancel: true,
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -94,7 +95,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 	if err != nil {
 		return err
 	}
-	written := ctj.DeepCopy()
+	// Not a copy of ctj: its template can be large, and the answer overwrites all of it.
+	written := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: ctj.Namespace, Name: ctj.Name}}
 	switch err := r.Client.Status().Patch(ctx, written, patch); {
 	case err == nil:
 		record.wrote(written.ResourceVersion, r.Clock.Now())
@@ -105,7 +107,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 		record.readLive = true
 		return errDecideAnew
 	case apierrors.IsInvalid(err):
-		r.Recorder.Eventf(ctj, nil, "Warning", reasonStatusRefused, eventAction, "The API server refuses the status: %s", err)
+		r.Recorder.Eventf(ctj, nil, corev1.EventTypeWarning, reasonStatusRefused, eventAction, "The API server refuses the status: %s", err)
 		return fmt.Errorf("write status: %w", err)
 	default:
 		record.readLive = true

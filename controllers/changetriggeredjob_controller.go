@@ -10,6 +10,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/events"
@@ -43,7 +44,7 @@ type Watches interface {
 	Set(owner types.NamespacedName, references []watch.Reference)
 	Remove(owner types.NamespacedName)
 	Observe(owner types.NamespacedName) ([]watch.Observation, bool)
-	Scope(reference watch.Reference) (namespaced, known bool)
+	Scope(kind schema.GroupVersionKind) (namespaced, known bool)
 }
 
 // Reconciler reconciles ChangeTriggeredJobs. Every field but Leading is required.

@@ -17,6 +17,7 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
+	"github.com/nusnewob/kube-changejob/test/jobs"
 )
 
 func TestAChangeOfAWatchedFieldRunsOneJob(t *testing.T) {
@@ -335,7 +336,7 @@ func TestAJobThatTheAPIServerRefusesIsShownAndTriedAgainAfterAnEdit(t *testing.T
 	w.operate()
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"}, func(s *v1alpha.ChangeTriggeredJobSpec) {
-		s.JobTemplate = templateWith(func(spec *batchv1.JobSpec) { spec.Template.Spec.RestartPolicy = corev1.RestartPolicyAlways })
+		s.JobTemplate = jobs.Template(func(spec *batchv1.JobSpec) { spec.Template.Spec.RestartPolicy = corev1.RestartPolicyAlways })
 	})
 	w.watching("ctj")
 	w.change("config", "2")
@@ -343,18 +344,9 @@ func TestAJobThatTheAPIServerRefusesIsShownAndTriedAgainAfterAnEdit(t *testing.T
 		requireCondition(c, ctj, "Available", metav1.ConditionFalse, trigger.ReasonInvalidSpec)
 		requireCondition(c, ctj, "Degraded", metav1.ConditionTrue, trigger.ReasonInvalidSpec)
 	})
-	w.edit("ctj", func(s *v1alpha.ChangeTriggeredJobSpec) { s.JobTemplate = templateWith(func(*batchv1.JobSpec) {}) })
+	w.edit("ctj", func(s *v1alpha.ChangeTriggeredJobSpec) { s.JobTemplate = jobs.Template() })
 	w.triggered("ctj", 1)
 	w.watching("ctj")
-}
-
-func templateWith(edit func(*batchv1.JobSpec)) v1alpha.JobTemplate {
-	spec := batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-		RestartPolicy: corev1.RestartPolicyNever,
-		Containers:    []corev1.Container{{Name: "hello", Image: "busybox:1.37"}},
-	}}}
-	edit(&spec)
-	return v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: spec})
 }
 
 func TestAFullQuotaIsShownAndRetried(t *testing.T) {

@@ -32,7 +32,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	} else {
 		// A reference that does not fit its kind stays with the engine, which alone knows the kind.
 		r.Watches.Set(owner, record.spec.watched)
-		problems = validate.References(ctj.Spec.Resources, r.kinds(record.spec.watched), nil)
+		problems = validate.References(ctj.Spec.Resources, r.kindScope, nil)
 	}
 
 	input := trigger.Input{
@@ -62,19 +62,13 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	return input, nil
 }
 
-// kinds tells of the kinds referenced what the watch engine knows; of the others nothing.
-func (r *Reconciler) kinds(references []watch.Reference) validate.Kinds {
-	return func(kind schema.GroupVersionKind) (bool, error) {
-		for _, reference := range references {
-			if reference.GroupVersionKind != kind {
-				continue
-			}
-			if namespaced, known := r.Watches.Scope(reference); known {
-				return namespaced, nil
-			}
-		}
+// kindScope tells what the watch engine knows of a kind.
+func (r *Reconciler) kindScope(kind schema.GroupVersionKind) (namespaced bool, err error) {
+	namespaced, known := r.Watches.Scope(kind)
+	if !known {
 		return false, errKindUnknown
 	}
+	return namespaced, nil
 }
 
 var errKindUnknown = errors.New("nothing is known of this kind yet")

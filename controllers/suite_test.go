@@ -14,6 +14,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -30,6 +31,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/keyedhash"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/jobs"
 )
 
 var server *apiserver.Server
@@ -82,7 +84,6 @@ func (w *world) operate(settings ...setting) *operator {
 	for _, set := range settings {
 		set(s)
 	}
-	skip := true
 	mgr, err := ctrl.NewManager(s.config, ctrl.Options{
 		Scheme:  server.Scheme,
 		Logger:  logr.Discard(),
@@ -109,7 +110,7 @@ func (w *world) operate(settings ...setting) *operator {
 		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: clock.RealClock{},
 	}
 	require.NoError(w.t, reconciler.SetupWithManager(mgr, wakeups, controller.Options{
-		MaxConcurrentReconciles: 4, SkipNameValidation: &skip,
+		MaxConcurrentReconciles: 4, SkipNameValidation: new(true),
 	}))
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -153,13 +154,8 @@ func (w *world) trigger(name string, configMaps []string, edit ...func(*v1alpha.
 	ctj := &v1alpha.ChangeTriggeredJob{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
 		Spec: v1alpha.ChangeTriggeredJobSpec{
-			JobTemplate: v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
-				Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-					RestartPolicy: corev1.RestartPolicyNever,
-					Containers:    []corev1.Container{{Name: "hello", Image: "busybox:1.37"}},
-				}},
-			}}),
-			Cooldown: &metav1.Duration{},
+			JobTemplate: jobs.Template(),
+			Cooldown:    &metav1.Duration{},
 		},
 	}
 	for _, configMap := range configMaps {
@@ -191,12 +187,12 @@ func (w *world) get(name string) *v1alpha.ChangeTriggeredJob {
 	return ctj
 }
 
-// jobs returns the Jobs of a ChangeTriggeredJob by the label that the user guide names, oldest trigger first.
+// jobs returns the Jobs of a ChangeTriggeredJob by the label that the user guide names.
 func (w *world) jobs(name string) []batchv1.Job {
 	w.t.Helper()
-	var jobs batchv1.JobList
-	require.NoError(w.t, w.List(w.ctx, &jobs, client.InNamespace(w.namespace), client.MatchingLabels{job.OwnerLabel: name}))
-	return jobs.Items
+	var list batchv1.JobList
+	require.NoError(w.t, w.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{job.OwnerLabel: name}))
+	return list.Items
 }
 
 // eventually waits until check holds of the ChangeTriggeredJob and its Jobs.
@@ -247,39 +243,20 @@ func (w *world) settled() {
 }
 
 func requireCondition(t require.TestingT, ctj *v1alpha.ChangeTriggeredJob, kind string, status metav1.ConditionStatus, reason string) {
-	for _, condition := range ctj.Status.Conditions {
-		if condition.Type != kind {
-			continue
-		}
-		require.Equal(t, status, condition.Status, "%s: %s: %s", kind, condition.Reason, condition.Message)
-		if reason != "" {
-			require.Equal(t, reason, condition.Reason, condition.Message)
-		}
-		require.NotEmpty(t, condition.Message)
-		return
+	condition := meta.FindStatusCondition(ctj.Status.Conditions, kind)
+	require.NotNil(t, condition, "no condition %s", kind)
+	require.Equal(t, status, condition.Status, "%s: %s: %s", kind, condition.Reason, condition.Message)
+	if reason != "" {
+		require.Equal(t, reason, condition.Reason, condition.Message)
 	}
-	require.Fail(t, "no condition "+kind)
+	require.NotEmpty(t, condition.Message)
 }
 
-// finish sets a Job's terminal condition, as the Job controller would.
+// finish ends a Job.
 func (w *world) finish(name string, outcome batchv1.JobConditionType) {
 	w.t.Helper()
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		finished := &batchv1.Job{}
-		require.NoError(c, w.Get(w.ctx, client.ObjectKey{Namespace: w.namespace, Name: name}, finished))
-		now := metav1.Now()
-		finished.Status.StartTime = &now
-		before := batchv1.JobSuccessCriteriaMet
-		if outcome == batchv1.JobFailed {
-			before = batchv1.JobFailureTarget
-		} else {
-			finished.Status.CompletionTime = &now
-		}
-		finished.Status.Conditions = []batchv1.JobCondition{
-			{Type: before, Status: corev1.ConditionTrue, LastTransitionTime: now},
-			{Type: outcome, Status: corev1.ConditionTrue, LastTransitionTime: now},
-		}
-		require.NoError(c, w.Status().Update(w.ctx, finished))
+		require.NoError(c, jobs.Finish(w.ctx, w.Client, w.namespace, name, outcome))
 	}, patience, tick)
 }
 

@@ -1,13 +1,10 @@
 package job
 
 import (
-	"fmt"
 	"os"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,31 +15,15 @@ import (
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
-// started is the API server that the tests share, once one of them has asked for it: fuzzing, whose every
-// worker runs TestMain, asks for none.
-var started *apiserver.Server
-
-var startServer = sync.OnceValue(func() (err error) {
-	started, err = apiserver.New(apiserver.CRDs())
-	return err
-})
+// shared is the API server of this package's tests.
+var shared = apiserver.OnDemand(apiserver.CRDs())
 
 func server(t *testing.T) *apiserver.Server {
 	t.Helper()
-	require.NoError(t, startServer())
-	return started
+	return shared.Server(t)
 }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if started != nil {
-		if err := started.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stopping the API server:", err)
-			code = max(code, 1)
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(apiserver.MainOnDemand(m, shared)) }
 
 var (
 	config = trigger.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Name: "app-config"}

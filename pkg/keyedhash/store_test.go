@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -32,31 +31,15 @@ import (
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
-// started is the API server that the tests share, once one of them has asked for it: fuzzing, whose every
-// worker runs TestMain, asks for none.
-var started *apiserver.Server
-
-var startServer = sync.OnceValue(func() (err error) {
-	started, err = apiserver.New()
-	return err
-})
+// shared is the API server of this package's tests.
+var shared = apiserver.OnDemand()
 
 func server(t *testing.T) *apiserver.Server {
 	t.Helper()
-	require.NoError(t, startServer())
-	return started
+	return shared.Server(t)
 }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if started != nil {
-		if err := started.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stopping the API server:", err)
-			code = max(code, 1)
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(apiserver.MainOnDemand(m, shared)) }
 
 // Only the leader mends the Secret, as a manager understands it.
 var (

@@ -126,7 +126,7 @@ func TestAnObjectThatJoinsARunningScopeIsReadAtOnce(t *testing.T) {
 }
 
 func TestManyObjectsThatJoinAreReadTogether(t *testing.T) {
-	server := servers["with WatchList"]()
+	server := servers["with WatchList"].Server(t)
 	namespace := server.Namespace(t)
 	create(t, server, configMap(namespace, "first", "a", "1"))
 	requests := &counter{}
@@ -335,13 +335,13 @@ func TestKindsComeAndGo(t *testing.T) {
 		p.referToA("other", namespace, "other")
 		p.eventually(named("other"), absent)
 		p.eventuallyState(named("owner"), KindNotServed)
-		_, known := p.Scope(refer(t, gvk, namespace, "w"))
+		_, known := p.Scope(gvk)
 		require.False(t, known)
 
 		for _, value := range []string{"1", "2"} {
 			create(t, server, widgetDefinition(gvk.Group, apiextensionsv1.NamespaceScoped, "v1"))
 			p.eventually(named("owner"), absent)
-			namespaced, known := p.Scope(refer(t, gvk, namespace, "w"))
+			namespaced, known := p.Scope(gvk)
 			require.True(t, namespaced && known)
 			create(t, server, widget(gvk.Group, "v1", namespace, "w", value))
 			p.eventually(named("owner"), shows(t, value))
@@ -369,7 +369,7 @@ func TestAKindServedInAnotherVersionOnlyIsNotAbsent(t *testing.T) {
 }
 
 func TestANamespaceThatDoesNotFitTheKindIsTold(t *testing.T) {
-	server := servers["with WatchList"]()
+	server := servers["with WatchList"].Server(t)
 	p := startEngine(t, server.Config)
 	nodes := schema.GroupVersionKind{Version: "v1", Kind: "Node"}
 	for sentence, c := range map[string]struct {

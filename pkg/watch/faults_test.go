@@ -229,7 +229,7 @@ func TestBrokenDiscoveryIsNoAbsence(t *testing.T) {
 		"the resources of the group's other version cannot be asked": {"/apis/broken.example.com/v2", 500},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			server := servers["with WatchList"]()
+			server := servers["with WatchList"].Server(t)
 			var mu sync.Mutex
 			broken := true
 			p := startEngine(t, wrapped(server.Config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {

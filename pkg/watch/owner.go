@@ -3,6 +3,7 @@ package watch
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
@@ -82,13 +83,13 @@ func (e *Engine) Observe(name types.NamespacedName) (observations []Observation,
 	return observations, true
 }
 
-// Scope says whether the objects of the reference's kind live in namespaces. It is known once discovery has
+// Scope says whether the objects of a kind live in namespaces. It is known once discovery has
 // answered for a kind that some owner references; OnChange tells an owner of it only where its reference
 // does not fit (see ScopeError).
-func (e *Engine) Scope(given Reference) (namespaced, known bool) {
+func (e *Engine) Scope(gvk schema.GroupVersionKind) (namespaced, known bool) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	k := e.kinds[given.GroupVersionKind]
+	k := e.kinds[gvk]
 	if k == nil || k.resource == nil {
 		return false, false
 	}

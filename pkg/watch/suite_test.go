@@ -3,7 +3,9 @@ package watch
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,31 +25,14 @@ import (
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
-// servers are an API server with streaming lists and one without, started by the first test that needs them.
-var servers = map[string]func() *apiserver.Server{
-	"with WatchList":    sync.OnceValue(func() *apiserver.Server { return startServer(true) }),
-	"without WatchList": sync.OnceValue(func() *apiserver.Server { return startServer(false) }),
-}
-
-var started []*apiserver.Server
-
-func startServer(watchList bool) *apiserver.Server {
-	server, err := apiserver.New(apiserver.WatchList(watchList))
-	if err != nil {
-		panic(err)
-	}
-	started = append(started, server)
-	return server
+// servers are an API server with streaming lists and one without.
+var servers = map[string]*apiserver.Shared{
+	"with WatchList":    apiserver.OnDemand(apiserver.WatchList(true)),
+	"without WatchList": apiserver.OnDemand(apiserver.WatchList(false)),
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	for _, server := range started {
-		if err := server.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-	}
+	code := apiserver.MainOnDemand(m, slices.Collect(maps.Values(servers))...)
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -61,7 +46,7 @@ func TestMain(m *testing.M) {
 func onEachServer(t *testing.T, test func(t *testing.T, server *apiserver.Server)) {
 	t.Helper()
 	for _, name := range []string{"with WatchList", "without WatchList"} {
-		t.Run(name, func(t *testing.T) { test(t, servers[name]()) })
+		t.Run(name, func(t *testing.T) { test(t, servers[name].Server(t)) })
 	}
 }
 

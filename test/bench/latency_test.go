@@ -20,6 +20,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/jobs"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
@@ -117,7 +118,7 @@ func newArm(b *testing.B, server *apiserver.Server, w client.WithWatch) *arm {
 		require.NoError(b, w.Create(b.Context(), &v1alpha.ChangeTriggeredJob{
 			ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: subjectName(i)},
 			Spec: v1alpha.ChangeTriggeredJobSpec{
-				JobTemplate: v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: jobSpec()}),
+				JobTemplate: jobs.Template(),
 				Cooldown:    &metav1.Duration{},
 				History:     ptr.To(int32(1000)),
 				Resources: []v1alpha.ResourceReference{{
@@ -129,13 +130,6 @@ func newArm(b *testing.B, server *apiserver.Server, w client.WithWatch) *arm {
 	a.follow(b, &batchv1.JobList{}, a.sawJob)
 	a.follow(b, &v1alpha.ChangeTriggeredJobList{}, a.sawStatus)
 	return a
-}
-
-func jobSpec() batchv1.JobSpec {
-	return batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-		RestartPolicy: corev1.RestartPolicyNever,
-		Containers:    []corev1.Container{{Name: "hello", Image: "busybox:1.37"}},
-	}}}
 }
 
 // follow calls saw for everything that a watch of the namespace tells.
@@ -241,7 +235,7 @@ func (a *arm) loop(ctx context.Context, b *testing.B, watching chan<- struct{}) 
 				Namespace: a.namespace, Name: fmt.Sprintf("%s-%d", owner, counts[owner]),
 				Labels: map[string]string{"changejob.dev/owner": owner},
 			},
-			Spec: jobSpec(),
+			Spec: jobs.Spec(),
 		})
 		if err == nil {
 			ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: owner}}

@@ -11,13 +11,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/jobs"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
@@ -55,7 +55,7 @@ func growth(b *testing.B, watchList bool) {
 		require.NoError(b, server.Client.Create(b.Context(), &v1alpha.ChangeTriggeredJob{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: subjectName(i)},
 			Spec: v1alpha.ChangeTriggeredJobSpec{
-				JobTemplate: v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: jobSpec()}),
+				JobTemplate: jobs.Template(),
 				Resources:   []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: name}},
 			},
 		}))
@@ -121,7 +121,7 @@ func requireObserved(b *testing.B, server *apiserver.Server, namespace string) {
 	ctj := &v1alpha.ChangeTriggeredJob{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "probe-"},
 		Spec: v1alpha.ChangeTriggeredJobSpec{
-			JobTemplate: v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: jobSpec()}),
+			JobTemplate: jobs.Template(),
 			Resources: []v1alpha.ResourceReference{
 				{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: configName(0)},
 			},

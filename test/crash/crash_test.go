@@ -3,7 +3,6 @@
 package crash
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/jobs"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
@@ -111,7 +111,7 @@ func TestEveryChangeGetsOneJobWhereverTheOperatorIsKilled(t *testing.T) {
 			require.Equal(c, changes, got.Status.TriggerCount)
 			require.Empty(c, got.Status.ResourceHashes[0].Fields[0].LastTriggeredHash)
 			require.Equal(c, trigger.JobName(got.Name, got.UID, changes), got.Status.LastJobName)
-			finish(ctx, c, server.Client, namespace, got.Status.LastJobName)
+			require.NoError(c, jobs.Finish(ctx, server.Client, namespace, got.Status.LastJobName, batchv1.JobComplete))
 		}, patience, tick)
 	}
 	for range history { // so that old Jobs are there to be deleted
@@ -133,11 +133,11 @@ func TestEveryChangeGetsOneJobWhereverTheOperatorIsKilled(t *testing.T) {
 	}
 
 	got := read(t)
-	var jobs batchv1.JobList
-	require.NoError(t, server.Client.List(ctx, &jobs, client.InNamespace(namespace), client.MatchingLabels{job.OwnerLabel: got.Name}))
+	var list batchv1.JobList
+	require.NoError(t, server.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{job.OwnerLabel: got.Name}))
 	merged := trigger.MergeReferences(got.Spec.Resources)
-	for i := range jobs.Items {
-		if observed := job.Observe(&jobs.Items[i], got, merged); observed.Number == changes {
+	for i := range list.Items {
+		if observed := job.Observe(&list.Items[i], got, merged); observed.Number == changes {
 			require.Len(t, observed.Hashes, 1)
 			assert.Equal(t, got.Status.ResourceHashes[0].Fields[0].Hash, observed.Hashes[0].Hash, "hash = baseline = what the newest Job stood for")
 		}
@@ -170,33 +170,12 @@ func changeTriggeredJob(namespace string) *v1alpha.ChangeTriggeredJob {
 	return &v1alpha.ChangeTriggeredJob{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "ctj"},
 		Spec: v1alpha.ChangeTriggeredJobSpec{
-			JobTemplate: v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
-				Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-					RestartPolicy: corev1.RestartPolicyNever,
-					Containers:    []corev1.Container{{Name: "hello", Image: "busybox:1.37"}},
-				}},
-			}}),
-			Cooldown: &metav1.Duration{},
-			History:  ptr.To(int32(history)),
+			JobTemplate: jobs.Template(),
+			Cooldown:    &metav1.Duration{},
+			History:     ptr.To(int32(history)),
 			Resources: []v1alpha.ResourceReference{{
 				APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: "config", Fields: []string{"data"},
 			}},
 		},
 	}
-}
-
-// finish completes a Job as the Job controller would.
-func finish(ctx context.Context, t require.TestingT, c client.Client, namespace, name string) {
-	finished := &batchv1.Job{}
-	require.NoError(t, c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, finished))
-	if finished.Status.CompletionTime != nil {
-		return
-	}
-	now := metav1.Now()
-	finished.Status.StartTime, finished.Status.CompletionTime = &now, &now
-	for _, condition := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete} {
-		finished.Status.Conditions = append(finished.Status.Conditions,
-			batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue, LastTransitionTime: now})
-	}
-	require.NoError(t, c.Status().Update(ctx, finished))
 }

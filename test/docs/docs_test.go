@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -40,8 +42,6 @@ const (
 // cluster is an API server with the operator and its webhook.
 type cluster struct {
 	*apiserver.Server
-	kubeconfig string
-	kubectl    string
 }
 
 func start(t *testing.T) *cluster {
@@ -54,11 +54,7 @@ func start(t *testing.T) *cluster {
 	operator.Start(t, operator.Options{
 		KubeConfig: server.KubeConfig, WebhookCertDir: hook.LocalServingCertDir, WebhookPort: hook.LocalServingPort,
 	})
-	assets, err := apiserver.Assets()
-	require.NoError(t, err)
-	c := &cluster{Server: server, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), kubectl: filepath.Join(assets, "kubectl")}
-	require.NoError(t, os.WriteFile(c.kubeconfig, server.KubeConfig, 0o600))
-	return c
+	return &cluster{server}
 }
 
 func TestEveryYAMLOfTheDocumentation(t *testing.T) {
@@ -224,7 +220,7 @@ func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTrigge
 
 	for _, reference := range ctj.Spec.Resources {
 		annotation := "note"
-		if selects(reference, "*") {
+		if slices.Contains(reference.EffectiveFields(), v1alpha.AllFields) {
 			annotation = corev1.LastAppliedConfigAnnotation
 		}
 		c.edit(t, reference, func(object client.Object) {
@@ -238,15 +234,6 @@ func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTrigge
 		})
 	}
 	c.await(t, witness, func(collect *assert.CollectT) { require.EqualValues(collect, 1, witness.Status.TriggerCount) })
-}
-
-func selects(reference v1alpha.ResourceReference, path string) bool {
-	for _, field := range reference.EffectiveFields() {
-		if field == path {
-			return true
-		}
-	}
-	return false
 }
 
 // edit changes the referenced object, and its status where it has one.
@@ -269,29 +256,23 @@ func (c *cluster) await(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, check fun
 }
 
 func requireAvailable(t require.TestingT, ctj *v1alpha.ChangeTriggeredJob) {
-	for _, condition := range ctj.Status.Conditions {
-		if condition.Type == "Available" {
-			require.Equal(t, metav1.ConditionTrue, condition.Status, condition.Message)
-			return
-		}
-	}
-	require.Fail(t, "no condition Available")
+	condition := meta.FindStatusCondition(ctj.Status.Conditions, trigger.ConditionAvailable)
+	require.NotNil(t, condition)
+	require.Equal(t, metav1.ConditionTrue, condition.Status, condition.Message)
 }
 
 func requireProgressing(t require.TestingT, ctj *v1alpha.ChangeTriggeredJob, reason string) {
-	for _, condition := range ctj.Status.Conditions {
-		if condition.Type == "Progressing" {
-			require.Equal(t, reason, condition.Reason, condition.Message)
-			return
-		}
-	}
-	require.Fail(t, "no condition Progressing")
+	condition := meta.FindStatusCondition(ctj.Status.Conditions, trigger.ConditionProgressing)
+	require.NotNil(t, condition)
+	require.Equal(t, reason, condition.Reason, condition.Message)
 }
 
 // sh runs a command line of the guide.
 func (c *cluster) sh(t *testing.T, line string) (string, error) {
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig, "PATH="+filepath.Dir(c.kubectl)+":"+os.Getenv("PATH"),
+	kubectl := c.Kubectl()
+	require.NoError(t, kubectl.Err)
+	cmd.Env = append(kubectl.Env, "PATH="+filepath.Dir(kubectl.Path)+":"+os.Getenv("PATH"),
 		"LOCALCLUSTER_PARENT=") // a shell stands between us and it
 	output, err := cmd.CombinedOutput()
 	return string(output), err

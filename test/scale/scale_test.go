@@ -24,6 +24,7 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/jobs"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
@@ -97,12 +98,7 @@ func (c *crowd) populate(t *testing.T, configMap func(int) string) {
 			Data:       map[string]string{"key": "before"},
 		})
 	})
-	template := v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
-		Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			RestartPolicy: corev1.RestartPolicyNever,
-			Containers:    []corev1.Container{{Name: "hello", Image: "busybox:1.37"}},
-		}},
-	}})
+	template := jobs.Template()
 	each(t, count, func(ctx context.Context, i int) error {
 		return c.server.Client.Create(ctx, &v1alpha.ChangeTriggeredJob{
 			ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: fmt.Sprintf("ctj-%d", i)},
@@ -149,13 +145,13 @@ func (c *crowd) jobs(t *testing.T, want int) {
 		}
 		require.Equal(collect, want, triggered)
 	}, patience, tick)
-	var jobs batchv1.JobList
-	require.NoError(t, c.server.Client.List(t.Context(), &jobs, client.InNamespace(c.namespace), client.HasLabels{job.OwnerLabel}))
+	var list batchv1.JobList
+	require.NoError(t, c.server.Client.List(t.Context(), &list, client.InNamespace(c.namespace), client.HasLabels{job.OwnerLabel}))
 	owners := map[string]int{}
-	for i := range jobs.Items {
-		owners[jobs.Items[i].Labels[job.OwnerLabel]]++
+	for i := range list.Items {
+		owners[list.Items[i].Labels[job.OwnerLabel]]++
 	}
-	assert.Len(t, jobs.Items, want)
+	assert.Len(t, list.Items, want)
 	assert.Len(t, owners, want, "one each")
 }
 
