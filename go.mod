@@ -5,6 +5,7 @@ go 1.26.3
 require (
 	github.com/go-logr/logr v1.4.3
 	github.com/open-policy-agent/cert-controller v0.16.0
+	github.com/operator-framework/api v0.45.0
 	github.com/stretchr/testify v1.11.1
 	github.com/tidwall/gjson v1.20.1
 	go.uber.org/goleak v1.3.0
