@@ -96,9 +96,11 @@ test: control-plane build ## Run every test against a real API server, and check
 		printf "coverage of pkg/ and controllers/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
 	go -C hack/localcluster test -count=1 -timeout=10m ./...
 
+# Streaming lists were alpha in v1.29, and end only when something else changes: with them a watch syncs late.
 .PHONY: test-1.29
 test-1.29: control-plane-1.29 ## Run the suites that talk to an API server on one of v1.29.
-	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m ./apis/... ./controllers/... ./pkg/... ./test/docs/... ./test/manifests/...
+	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m -skip '/^with_WatchList$$' \
+		./apis/... ./controllers/... ./pkg/... ./test/docs/... ./test/manifests/...
 
 .PHONY: mutants
 mutants: control-plane ## Remove the guards of the rules one by one, and check that a test notices each.
