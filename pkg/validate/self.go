@@ -22,7 +22,7 @@ func checkSelf(ctj *v1alpha.ChangeTriggeredJob, path *field.Path) field.ErrorLis
 	var errs field.ErrorList
 	for i := range ctj.Spec.Resources {
 		ref := &ctj.Spec.Resources[i]
-		if ref.Name != ctj.Name || ref.Namespace != ctj.Namespace || ref.Kind != "ChangeTriggeredJob" {
+		if ref.Name != ctj.Name || ref.Namespace != ctj.Namespace || ref.Kind != v1alpha.Kind {
 			continue
 		}
 		if gv, _ := groupVersion(ref.APIVersion); gv.Group != v1alpha.GroupVersion.Group {
