@@ -300,8 +300,10 @@ func (c *cluster) sh(t *testing.T, line string) (string, error) {
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
 	kubectl := c.Kubectl()
 	require.NoError(t, kubectl.Err)
-	cmd.Env = append(kubectl.Env, "PATH="+filepath.Dir(kubectl.Path)+":"+os.Getenv("PATH"),
-		"LOCALCLUSTER_PARENT=") // a shell stands between us and it
+	cmd.Env = slices.Concat(kubectl.Env, []string{
+		"PATH=" + filepath.Dir(kubectl.Path) + ":" + os.Getenv("PATH"),
+		"LOCALCLUSTER_PARENT=", // a shell stands between us and it
+	})
 	output, err := cmd.CombinedOutput()
 	return string(output), err
 }
