@@ -25,6 +25,9 @@ GOVULNCHECK := bin/govulncheck
 KUBECTL ?= $(or $(wildcard $(BIN)/k8s/kubectl),kubectl)
 CRD := config/crd/bases/triggers.changejob.dev_changetriggeredjobs.yaml
 
+# The demo takes a cluster from the command line alone, and needs no control plane then.
+OTHER_CLUSTER := $(filter command line,$(origin KUBECONFIG))
+
 # The operator, and the local control plane, which is a module of its own.
 MODULES := . hack/localcluster
 
@@ -76,9 +79,9 @@ lint: vet $(GOLANGCI_LINT) $(GOVULNCHECK) ## Check format, vet, golangci-lint an
 	fi
 
 .PHONY: demo
-demo: control-plane build ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
+demo: $(if $(OTHER_CLUSTER),,control-plane) build ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
 	@go build -o bin/demo ./hack/demo
-	@bin/demo $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig='$(KUBECONFIG)')
+	@bin/demo $(if $(OTHER_CLUSTER),--kubeconfig='$(KUBECONFIG)')
 
 .PHONY: run
 run: ## Run the operator from source against KUBECONFIG, webhooks off, its own objects in NAMESPACE.
@@ -91,11 +94,13 @@ test: control-plane build ## Run every test against a real API server, and check
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/... -coverprofile=cover.out ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
 		printf "coverage of pkg/ and controllers/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
-	go -C hack/localcluster test ./...
+	go -C hack/localcluster test -count=1 -timeout=10m ./...
 
+# Streaming lists were alpha in v1.29, and end only when something else changes: with them a watch syncs late.
 .PHONY: test-1.29
-test-1.29: control-plane-1.29 ## Run the suites of API, webhook, decision and Jobs on an API server of v1.29.
-	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 ./apis/... ./pkg/admission/... ./pkg/trigger/... ./pkg/job/... ./pkg/keyedhash/...
+test-1.29: control-plane-1.29 ## Run the suites that talk to an API server on one of v1.29.
+	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m -skip '/^with_WatchList$$' \
+		./apis/... ./controllers/... ./pkg/... ./test/docs/... ./test/manifests/...
 
 .PHONY: mutants
 mutants: control-plane ## Remove the guards of the rules one by one, and check that a test notices each.

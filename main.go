@@ -12,6 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/go-logr/zapr"
+	uberzap "go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -111,7 +115,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	if err != nil {
 		return err
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	ctrl.SetLogger(newLogger(o.zap))
 	ctrl.Log.Info("kube-changejob", "version", version)
 
 	config, err := ctrl.GetConfig()
@@ -209,6 +213,16 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("--webhook-cert must be %s or %s", certSelf, certFiles)
 	}
 	return nil
+}
+
+// newLogger returns a logger that leaves out no line. The production defaults would let through one of a
+// hundred like ones in a second: when many ChangeTriggeredJobs trigger at once, that of most would be lost.
+func newLogger(o zap.Options) logr.Logger {
+	var all zapcore.Core
+	before := uberzap.WrapCore(func(core zapcore.Core) zapcore.Core { all = core; return core })
+	o.ZapOpts = append([]uberzap.Option{before}, o.ZapOpts...)
+	sampled := zap.NewRaw(zap.UseFlagOptions(&o))
+	return zapr.NewLogger(sampled.WithOptions(uberzap.WrapCore(func(zapcore.Core) zapcore.Core { return all })))
 }
 
 // loadKey reads the key of the hashes, or makes it at the first start.

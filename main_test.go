@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +88,27 @@ func TestLogFlagsHaveShortNames(t *testing.T) {
 		assert.NotNil(t, o.zap.Level, args)
 		assert.NotNil(t, o.zap.NewEncoder, args)
 		assert.NotNil(t, o.zap.TimeEncoder, args)
+	}
+}
+
+func TestNoLineIsLeftOutOfTheLog(t *testing.T) {
+	for name, args := range map[string][]string{
+		"as it is by default":  nil,
+		"as a person reads it": {"--log-format=console"},
+		"with more in it":      {"--log-level=debug"},
+		"for development":      {"--zap-devel"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := parse(append(args, "--namespace=n"), environment(nil))
+			require.NoError(t, err)
+			written := &bytes.Buffer{}
+			o.zap.DestWriter = written
+			logger := newLogger(o.zap)
+			for range 300 {
+				logger.Info("created a Job")
+			}
+			assert.Equal(t, 300, strings.Count(written.String(), "created a Job"))
+		})
 	}
 }
 

@@ -29,10 +29,12 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/watch"
 )
 
-// +kubebuilder:rbac:groups=*,resources=*,verbs=get;list;watch
+// Not to get everything: on subresources such as pods/exec and nodes/proxy, that is a right to run commands.
+// +kubebuilder:rbac:groups=*,resources=*,verbs=list;watch
+// +kubebuilder:rbac:groups=triggers.changejob.dev,resources=changetriggeredjobs,verbs=get
 // +kubebuilder:rbac:groups=triggers.changejob.dev,resources=changetriggeredjobs/status,verbs=patch
 // +kubebuilder:rbac:groups=triggers.changejob.dev,resources=changetriggeredjobs/finalizers,verbs=update
-// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=create;delete
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;create;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (

@@ -212,7 +212,7 @@ func TestTheLargestLegalObjectIsStoredWithItsLargestStatus(t *testing.T) {
 		ctj.Status.ResourceHashes = append(ctj.Status.ResourceHashes, entry)
 	}
 	for i := range v1alpha.MaxActive {
-		ctj.Status.Active = append(ctj.Status.Active, corev1.LocalObjectReference{Name: fmt.Sprintf("%0253d", i)})
+		ctj.Status.Active = append(ctj.Status.Active, v1alpha.JobReference{Name: fmt.Sprintf("%0253d", i)})
 	}
 	ctj.Status.LastJobName = long(253)
 	require.NoError(t, k8s.Status().Update(ctx, ctj))

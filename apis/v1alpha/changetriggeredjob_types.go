@@ -1,7 +1,6 @@
 package v1alpha
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -202,10 +201,20 @@ type ChangeTriggeredJobStatus struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50
-	Active []corev1.LocalObjectReference `json:"active,omitempty"`
+	Active []JobReference `json:"active,omitempty"`
 
 	// undecoded is set where the stored status does not fit these types; see Undecoded.
 	undecoded *undecoded `json:"-"`
+}
+
+// JobReference names a Job in the namespace of the ChangeTriggeredJob.
+//
+// +structType=atomic
+type JobReference struct {
+	// name of the Job.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
 }
 
 // ResourceHash is what is known of one referenced object.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -27,6 +28,39 @@ func TestTheCRDFitsTheAnnotationOfKubectlApply(t *testing.T) {
 	require.NoError(t, err)
 	// Half of it, so that the Job API has room to grow.
 	assert.Less(t, len(applied), maxAnnotations/2)
+}
+
+func TestEveryStringAndListOfOurOwnHasABound(t *testing.T) {
+	in, err := os.ReadFile(crdFile)
+	require.NoError(t, err)
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	require.NoError(t, yaml.Unmarshal(in, crd))
+	walked := 0
+	var walk func(path string, schema *apiextensionsv1.JSONSchemaProps)
+	walk = func(path string, schema *apiextensionsv1.JSONSchemaProps) {
+		walked++
+		switch path {
+		case ".metadata", ".apiVersion", ".kind": // the API server's own
+			return
+		case ".spec.jobTemplate": // bounded as a whole, by the webhook and the operator
+			return
+		}
+		switch schema.Type {
+		case "string":
+			assert.True(t, schema.MaxLength != nil || len(schema.Enum) > 0 || schema.Format != "", "%s has no bound", path)
+		case "array":
+			assert.NotNil(t, schema.MaxItems, "%s has no bound", path)
+			walk(path+"[]", schema.Items.Schema)
+		}
+		for name, property := range schema.Properties {
+			walk(path+"."+name, &property)
+		}
+		assert.Nil(t, schema.AdditionalProperties, "%s has keys without a bound", path)
+	}
+	for _, version := range crd.Spec.Versions {
+		walk("", version.Schema.OpenAPIV3Schema)
+	}
+	assert.Greater(t, walked, 40)
 }
 
 func TestKubectlApplyTakesTheCRDAgain(t *testing.T) {

@@ -165,7 +165,9 @@ func TestAnotherClusterIsTakenFromTheCommandLineAlone(t *testing.T) {
 		return string(output)
 	}
 	assert.NotContains(t, recipe(), "--kubeconfig")
+	assert.Contains(t, recipe(), "localcluster build")
 	assert.Contains(t, recipe("KUBECONFIG=/a given/one"), "--kubeconfig='/a given/one'")
+	assert.NotContains(t, recipe("KUBECONFIG=/a given/one"), "localcluster build", "it needs no control plane of its own")
 }
 
 // startCluster starts a control plane that ends with the test, and returns the path of its kubeconfig.

@@ -157,14 +157,35 @@ func (s *story) end(ctx context.Context) error {
 
 // show prints what a user sees.
 func (s *story) show(ctx context.Context) error {
+	path, err := s.kubectl()
+	if err != nil {
+		say("\nThere is no kubectl to show it with: %v.", err)
+		return nil
+	}
 	say("\n$ kubectl get ctj")
-	kubectl := exec.CommandContext(ctx, filepath.Join(s.root, "bin", "k8s", "kubectl"), "--kubeconfig="+s.kubeconfig, "--namespace="+s.namespace, "get", "ctj")
+	kubectl := exec.CommandContext(ctx, path, "--kubeconfig="+s.kubeconfig, "--namespace="+s.namespace, "get", "ctj")
 	output, err := kubectl.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("kubectl get ctj: %w: %s", err, output)
 	}
 	say("%s", strings.TrimSpace(string(output)))
 	return nil
+}
+
+// kubectl is the path of the control plane's; on another cluster, for which none need be built, it is the user's.
+func (s *story) kubectl() (string, error) {
+	built := filepath.Join(s.root, "bin", "k8s", "kubectl")
+	if s.local {
+		return built, nil
+	}
+	path, err := exec.LookPath("kubectl")
+	if err == nil {
+		return path, nil
+	}
+	if _, missing := os.Stat(built); missing == nil {
+		return built, nil
+	}
+	return "", err
 }
 
 func (s *story) await(ctx context.Context, what string, holds func() bool) error {

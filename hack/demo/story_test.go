@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,4 +38,25 @@ func TestAPageWithoutTheExampleIsAnError(t *testing.T) {
 			assert.Error(t, err)
 		})
 	}
+}
+
+func TestOnAnotherClusterTheUsersKubectlShowsIt(t *testing.T) {
+	theirs := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(theirs, "kubectl"), nil, 0o700))
+	t.Setenv("PATH", theirs)
+
+	root := t.TempDir()
+	elsewhere := &story{cluster: &cluster{root: root}}
+	path, err := elsewhere.kubectl()
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(theirs, "kubectl"), path)
+
+	here := &story{cluster: &cluster{root: root, local: true}}
+	path, err = here.kubectl()
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(root, "bin", "k8s", "kubectl"), path)
+
+	t.Setenv("PATH", t.TempDir())
+	_, err = elsewhere.kubectl()
+	assert.Error(t, err, "neither is there")
 }

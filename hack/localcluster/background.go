@@ -104,7 +104,7 @@ func report(ctx context.Context, dir string, pid int, what string, alive func() 
 	}
 }
 
-// downCommand stops the control plane that runs in a data folder, if one does, and removes the folder.
+// downCommand stops the control plane that runs in a data folder, if one does, and removes the folder. Any other folder is left alone.
 func downCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("localcluster down", flag.ContinueOnError)
 	dir := flags.String("data-dir", "", "the control plane's folder")
@@ -113,6 +113,9 @@ func downCommand(ctx context.Context, args []string) error {
 	}
 	if *dir == "" {
 		return errors.New("down needs --data-dir")
+	}
+	if _, err := os.Stat(*dir); err == nil && !claimed(*dir) {
+		return fmt.Errorf("%s is no control plane's folder: nothing is removed", *dir)
 	}
 	pid, err := holder(*dir)
 	if errors.Is(err, fs.ErrNotExist) {

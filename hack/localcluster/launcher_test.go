@@ -308,18 +308,6 @@ func TestInTheBackground(t *testing.T) {
 	}
 }
 
-func TestDownTouchesNoFolderOfOthers(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "precious")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	launch(t, "down", "--data-dir", dir).succeed(t)
-	if _, err := os.Stat(file); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestATemporaryFolderOfAKilledControlPlaneIsRemovedByTheNext(t *testing.T) {
 	temp := t.TempDir()
 	left := filepath.Join(temp, temporaryPrefix+"left")

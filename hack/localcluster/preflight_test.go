@@ -22,8 +22,8 @@ func TestWhatAMachineLacks(t *testing.T) {
 		"no Go, or one that may not get another": {func(m *machine) { m.goVersion, m.goError = "", "not found" }, []string{"Go 1.26 or later is needed: not found"}},
 		"little memory":                          {func(m *machine) { m.memory = gibibyte }, []string{"1.0 GiB of memory are available, the linker needs 4 GiB"}},
 		"a full disk is told once": {func(m *machine) {
-			m.folders = []folder{{"Go's build cache", "/root/.cache", 1, gibibyte / 2}, {"the programs", "/bin", 1, gibibyte / 2}}
-		}, []string{"0.5 GiB are free in /root/.cache (Go's build cache), 7 GiB are needed"}},
+			m.folders = []folder{{"Go's build cache", "/home/me/.cache", 1, gibibyte / 2}, {"the programs", "/bin", 1, gibibyte / 2}}
+		}, []string{"0.5 GiB are free in /home/me/.cache (Go's build cache), 7 GiB are needed"}},
 		"each full disk is told": {func(m *machine) {
 			m.folders = []folder{{"Go's build cache", "/c", 1, gibibyte}, {"the programs", "/bin", 2, 2 * gibibyte}}
 		}, []string{"1.0 GiB are free in /c (Go's build cache), 7 GiB are needed", "2.0 GiB are free in /bin (the programs), 7 GiB are needed"}},

@@ -17,6 +17,11 @@ import (
 // stateName is the file in a data folder that holds the control plane's description from the moment it is ready.
 const stateName = "cluster.json"
 
+// markerName is the file that tells a data folder from any other: only a folder that has it is ever removed.
+const markerName = ".localcluster"
+
+const marker = "A control plane of localcluster keeps its data in this folder. `localcluster down` removes it, with everything in it.\n"
+
 // temporaryPrefix begins the names of data folders that `start` makes in the system's temporary folder.
 const temporaryPrefix = "localcluster-"
 
@@ -115,19 +120,41 @@ func startCommand(ctx context.Context, args []string) error {
 	return serve(ctx, dir, *o)
 }
 
-// dataFolder returns the folder named, or a new temporary one, and what removes it afterwards: nothing in the first case.
+// dataFolder returns the folder named, or a new temporary one, and what removes it afterwards: nothing in the first case. A folder
+// that holds anything else than a control plane's data is refused, and left as it is.
 func dataFolder(named string) (dir string, remove func(), err error) {
 	if named != "" {
 		if dir, err = filepath.Abs(named); err != nil {
 			return "", nil, err
 		}
-		return dir, func() {}, os.MkdirAll(dir, 0o700)
+		return dir, func() {}, claim(dir)
 	}
 	sweep(os.TempDir())
 	if dir, err = os.MkdirTemp("", temporaryPrefix); err != nil {
 		return "", nil, err
 	}
-	return dir, func() { _ = removeAll(dir) }, nil
+	return dir, func() { _ = removeAll(dir) }, claim(dir)
+}
+
+// claim makes a folder a data folder.
+func claim(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 && !claimed(dir) {
+		return fmt.Errorf("%s holds other files: name a new or an empty folder", dir)
+	}
+	return os.WriteFile(filepath.Join(dir, markerName), []byte(marker), 0o600)
+}
+
+// claimed reports whether a folder is a data folder.
+func claimed(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, markerName))
+	return err == nil
 }
 
 // sweep removes temporary data folders whose control plane was killed before it could. A young one is left alone: its

@@ -43,6 +43,8 @@ type servedKind struct {
 	resource   schema.GroupVersionResource
 	namespaced bool
 	hasStatus  bool
+	// listable is false of kinds whose objects are not kept, such as TokenReview.
+	listable bool
 }
 
 func newDiscovery(api rest.Interface, now func() time.Time) *discovery {
@@ -114,6 +116,7 @@ func (d *discovery) ask(ctx context.Context, gv schema.GroupVersion) (map[string
 			resource:   gv.WithResource(r.Name),
 			namespaced: r.Namespaced,
 			hasStatus:  slices.Contains(names, r.Name+"/status"),
+			listable:   slices.Contains(r.Verbs, "list"),
 		}
 	}
 	return kinds, nil

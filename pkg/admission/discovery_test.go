@@ -27,31 +27,35 @@ func TestWhatDiscoveryFinds(t *testing.T) {
 	}{
 		"a core kind": {
 			kind: gvk("v1", "ConfigMap"),
-			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespaced: true},
+			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespaced: true, listable: true},
 		},
 		"a core kind of the cluster, with status": {
 			kind: gvk("v1", "Node"),
-			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, hasStatus: true},
+			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, hasStatus: true, listable: true},
 		},
 		"a kind of a group, with status": {
 			kind: gvk("apps/v1", "Deployment"),
 			want: servedKind{
 				resource:   schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"},
-				namespaced: true, hasStatus: true,
+				namespaced: true, hasStatus: true, listable: true,
 			},
 		},
 		"a kind that stands for a subresource first": {
 			kind: gvk("v1", "Pod"),
 			want: servedKind{
 				resource:   schema.GroupVersionResource{Version: "v1", Resource: "pods"},
-				namespaced: true, hasStatus: true,
+				namespaced: true, hasStatus: true, listable: true,
 			},
+		},
+		"a kind whose objects are not kept": {
+			kind: gvk("authentication.k8s.io/v1", "TokenReview"),
+			want: servedKind{resource: schema.GroupVersionResource{Group: "authentication.k8s.io", Version: "v1", Resource: "tokenreviews"}},
 		},
 		"our own": {
 			kind: gvk("triggers.changejob.dev/v1alpha", "ChangeTriggeredJob"),
 			want: servedKind{
 				resource:   v1alpha.GroupVersion.WithResource("changetriggeredjobs"),
-				namespaced: true, hasStatus: true,
+				namespaced: true, hasStatus: true, listable: true,
 			},
 		},
 	}
@@ -89,7 +93,7 @@ func fakeAPI(t *testing.T, serve func(path string) (int, string)) *rest.Config {
 	return &rest.Config{Host: fake.URL}
 }
 
-const onlyConfigMaps = `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"configmaps","kind":"ConfigMap","namespaced":true}]}`
+const onlyConfigMaps = `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"configmaps","kind":"ConfigMap","namespaced":true,"verbs":["list"]}]}`
 
 func TestAnAnswerIsUsedForTenSecondsAndAMissIsAskedAnew(t *testing.T) {
 	asked := 0

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tidwall/gjson"
 	"golang.org/x/sync/errgroup"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -69,17 +72,15 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 		log.V(1).Info("gave no warnings about an object that the user may not read", "error", err)
 		return nil
 	}
-	object, err := v.api.Get().AbsPath(apiPath(kind.resource.GroupVersion())).
-		NamespaceIfScoped(ref.Namespace, kind.namespaced).Resource(kind.resource.Resource).Name(ref.Name).
-		SetHeader("Accept", "application/json").Do(ctx).Raw()
+	object, err := v.readOne(ctx, ref, kind)
 	switch {
-	case apierrors.IsNotFound(err):
-		return admission.Warnings{fmt.Sprintf("%s: the %s does not exist yet; its creation will be a change", path, ref.Kind)}
 	case apierrors.IsForbidden(err):
 		return admission.Warnings{fmt.Sprintf("%s: the operator may not read the %s, and will not see its changes", path, ref.Kind)}
 	case err != nil:
 		log.Info("could not read an object to warn of paths that select nothing", "error", err.Error())
 		return nil
+	case object == nil:
+		return admission.Warnings{fmt.Sprintf("%s: the %s does not exist yet; its creation will be a change", path, ref.Kind)}
 	}
 
 	var warnings admission.Warnings
@@ -91,6 +92,26 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 		}
 	}
 	return warnings
+}
+
+// readOne returns the referenced object as JSON, nil where it does not exist. It lists that one object, as the
+// watches do: so the operator can do with the rights to list and to watch. The right to get everything would
+// be one to run commands in pods, too.
+func (v *validator) readOne(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind) ([]byte, error) {
+	list, err := v.api.Get().AbsPath(apiPath(kind.resource.GroupVersion())).
+		NamespaceIfScoped(ref.Namespace, kind.namespaced).Resource(kind.resource.Resource).
+		Param("fieldSelector", fields.OneTermEqualSelector(metav1.ObjectNameField, ref.Name).String()).
+		SetHeader("Accept", "application/json").Do(ctx).Raw()
+	if err != nil {
+		return nil, err
+	}
+	// An extension API server may not know the selector, and answer with everything.
+	for _, item := range gjson.GetBytes(list, "items").Array() {
+		if item.Get("metadata.name").String() == ref.Name {
+			return []byte(item.Raw), nil
+		}
+	}
+	return nil, nil
 }
 
 // userMayGet asks whether the requesting user may read the referenced object.

@@ -160,6 +160,28 @@ func TestAnObjectThatTheOperatorMayNotReadIsAWarning(t *testing.T) {
 	assert.Equal(t, []string{"spec.resources[0]: the operator may not read the ConfigMap, and will not see its changes"}, []string(warnings))
 }
 
+func TestTheRightToListOneObjectIsEnoughToWarnOfIt(t *testing.T) {
+	namespace, operator := watched(t, "list-operator",
+		rbacv1.PolicyRule{Verbs: []string{"list"}, APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{"existing", "missing"}},
+		rbacv1.PolicyRule{Verbs: []string{"list"}, APIGroups: []string{"apps"}, Resources: []string{"deployments"}})
+	v := validatorOn(t, operator, server.Client)
+	warnings, err := v.ValidateCreate(requestBy(t, admin), makeCTJ(namespace, "watcher", everything(namespace)))
+	require.NoError(t, err)
+	assert.Equal(t, []string{warnNothing, warnMissing, warnStatus, warnNoLimits}, []string(warnings))
+}
+
+func TestOfAListThatWasNotSelectedTheOneObjectIsTaken(t *testing.T) {
+	v := validatorOn(t, fakeAPI(t, func(path string) (int, string) {
+		if path == "/api/v1" {
+			return http.StatusOK, onlyConfigMaps
+		}
+		return http.StatusOK, `{"items":[{"metadata":{"name":"other"}},{"metadata":{"name":"my-config"},"data":{"key":"value"}}]}`
+	}), server.Client)
+	warnings, err := v.ValidateCreate(requestBy(t, admin), makeCTJ("default", "watcher"))
+	require.NoError(t, err)
+	assert.Empty(t, warnings)
+}
+
 func TestManyWarningsAreCounted(t *testing.T) {
 	namespace, _ := watched(t, "user-of-many")
 	var refs []v1alpha.ResourceReference

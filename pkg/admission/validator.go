@@ -102,7 +102,7 @@ func checkSpec(c *change) error {
 	return refusal(c.ctj, check(c.ctj))
 }
 
-// checkReferences checks that the kinds exist and that namespaces are set as the kinds want them. On an
+// checkReferences checks that the kinds exist and can be listed, and that namespaces are set as the kinds want them. On an
 // update, a kind that was in the spec before may have been uninstalled since, or its discovery be down:
 // such a ChangeTriggeredJob can still be edited.
 func (v *validator) checkReferences(ctx context.Context, c *change) error {
@@ -112,6 +112,9 @@ func (v *validator) checkReferences(ctx context.Context, c *change) error {
 		found, err := v.discovery.find(ctx, kind)
 		if err != nil {
 			logf.FromContext(ctx).Info("could not find a referenced kind", "kind", kind.String(), "error", err.Error())
+		}
+		if err == nil && !found.listable {
+			err = validate.ErrNotListable
 		}
 		return found.namespaced, err
 	}

@@ -44,6 +44,11 @@ func TestTheWebhookRefuses(t *testing.T) {
 			change: references(v1alpha.ResourceReference{APIVersion: "v1", Kind: "Node", Name: "worker-1", Namespace: "default"}),
 			want:   []string{"spec.resources[0].namespace: Forbidden: namespace must not be set for cluster-scoped resources"},
 		},
+		"a kind whose objects are not kept": {
+			change: references(v1alpha.ResourceReference{APIVersion: "authentication.k8s.io/v1", Kind: "TokenReview", Name: "x"}),
+			want: []string{`spec.resources[0].kind: Invalid value: "TokenReview": ` +
+				"objects of this kind cannot be listed, so that their changes cannot be seen"},
+		},
 		"a group that is not served": {
 			change: references(v1alpha.ResourceReference{APIVersion: "nobody.example/v1", Kind: "Thing", Name: "x"}),
 			want:   []string{`spec.resources[0].kind: Invalid value: "Thing": resource kind does not exist`},

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
@@ -102,7 +101,7 @@ func anyInput() *rapid.Generator[Input] {
 			ObservedGeneration: rapid.Int64Range(0, 3).Draw(t, "observed"), TriggerCount: number.Draw(t, "count"),
 			LastJobName: name.Draw(t, "last"), LastJobStatus: outcome.Draw(t, "last outcome"),
 			ResourceHashes: rapid.SliceOfN(entry, 0, 4).Draw(t, "entries"), Conditions: rapid.SliceOfN(condition, 0, 4).Draw(t, "conditions"),
-			Active: []corev1.LocalObjectReference{{Name: name.Draw(t, "active")}},
+			Active: []v1alpha.JobReference{{Name: name.Draw(t, "active")}},
 		}
 		if rapid.Bool().Draw(t, "has triggered") {
 			in.Status.LastTriggeredTime = &metav1.Time{Time: moment.Draw(t, "triggered")}

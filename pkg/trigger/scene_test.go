@@ -121,7 +121,7 @@ func last(number int64, outcome v1alpha.JobStatus) part {
 func active(numbers ...int64) part {
 	return status(func(s *v1alpha.ChangeTriggeredJobStatus) {
 		for _, number := range numbers {
-			s.Active = append(s.Active, corev1.LocalObjectReference{Name: nameOf(number)})
+			s.Active = append(s.Active, v1alpha.JobReference{Name: nameOf(number)})
 		}
 	})
 }

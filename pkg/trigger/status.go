@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -29,7 +28,7 @@ func (s *state) status(v verdict) *v1alpha.ChangeTriggeredJobStatus {
 		next.LastTriggeredTime = &metav1.Time{Time: s.lastTriggered}
 	}
 	for _, name := range s.active[:min(len(s.active), v1alpha.MaxActive)] {
-		next.Active = append(next.Active, corev1.LocalObjectReference{Name: name})
+		next.Active = append(next.Active, v1alpha.JobReference{Name: name})
 	}
 	return next
 }

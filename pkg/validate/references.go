@@ -1,6 +1,8 @@
 package validate
 
 import (
+	"errors"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -14,19 +16,25 @@ const (
 	KindDoesNotExist    = "resource kind does not exist"
 	NamespaceRequired   = "namespace is required for namespaced resources"
 	NamespaceNotAllowed = "namespace must not be set for cluster-scoped resources"
+	// KindCannotBeListed is said of kinds whose objects can be created and perhaps read, but not found.
+	KindCannotBeListed = "objects of this kind cannot be listed, so that their changes cannot be seen"
 	// KindNotVerified is said where the API server could not be asked whether it serves a kind. The error
 	// has type field.ErrorTypeInternal: nothing is known to be wrong, and trying again may help.
 	KindNotVerified = "could not be verified because the API server's discovery failed; try again"
 )
 
+// ErrNotListable is the error of Kinds for a kind whose objects the API server does not list.
+var ErrNotListable = errors.New(KindCannotBeListed)
+
 // Kinds tells whether the objects of a kind live in namespaces. Its error is one for which
 // meta.IsNoMatchError is true where the API server has answered and does not serve the kind in this
-// version, and any other where it could not be asked.
+// version, ErrNotListable where it serves it and does not list its objects, and any other where it could not
+// be asked.
 type Kinds func(kind schema.GroupVersionKind) (namespaced bool, err error)
 
 // References returns which references do not fit their kinds: kinds that are not served, namespaces that
 // are missing or too many. Only kinds for which mustBeServed answers true are refused for not being
-// served; the references of others, and of every kind where mustBeServed is nil, pass unchecked while
+// served or listed; the references of others, and of every kind where mustBeServed is nil, pass unchecked while
 // nothing is known of their kind. References without a parseable apiVersion are left to Spec.
 func References(refs []v1alpha.ResourceReference, kinds Kinds, mustBeServed func(schema.GroupVersionKind) bool) field.ErrorList {
 	type answer struct {
@@ -70,6 +78,9 @@ func GroupVersionKind(ref *v1alpha.ResourceReference) (kind schema.GroupVersionK
 func kindError(path *field.Path, kind string, err error) *field.Error {
 	if meta.IsNoMatchError(err) {
 		return field.Invalid(path, Shorten(kind), KindDoesNotExist)
+	}
+	if errors.Is(err, ErrNotListable) {
+		return field.Invalid(path, Shorten(kind), KindCannotBeListed)
 	}
 	// What discovery said is the operator's to know, not the user's.
 	return &field.Error{Type: field.ErrorTypeInternal, Field: path.String(), BadValue: field.OmitValueType{}, Detail: KindNotVerified}

@@ -14,12 +14,14 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
-// cluster serves ConfigMaps, Nodes and Deployments; the discovery of metrics.k8s.io is down.
+// cluster serves ConfigMaps, Nodes, Deployments and Bindings, which cannot be listed; the discovery of metrics.k8s.io is down.
 func cluster(kind schema.GroupVersionKind) (bool, error) {
 	switch kind {
 	case schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"},
 		schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}:
 		return true, nil
+	case schema.GroupVersionKind{Version: "v1", Kind: "Binding"}:
+		return true, ErrNotListable
 	case schema.GroupVersionKind{Version: "v1", Kind: "Node"}:
 		return false, nil
 	}
@@ -71,6 +73,15 @@ func TestReferences(t *testing.T) {
 		"the namespace is checked of a kind that need not be served, too": {
 			ref:  v1alpha.ResourceReference{APIVersion: "v1", Kind: "Node", Namespace: "default"},
 			want: []string{"spec.resources[0].namespace: Forbidden: namespace must not be set for cluster-scoped resources"},
+		},
+		"a kind whose objects cannot be listed": {
+			ref:          v1alpha.ResourceReference{APIVersion: "v1", Kind: "Binding", Namespace: "default"},
+			mustBeServed: every,
+			want: []string{`spec.resources[0].kind: Invalid value: "Binding": ` +
+				"objects of this kind cannot be listed, so that their changes cannot be seen"},
+		},
+		"a kind whose objects cannot be listed, and that was there before": {
+			ref: v1alpha.ResourceReference{APIVersion: "v1", Kind: "Binding", Namespace: "default"},
 		},
 		"a kind whose discovery is down is not said not to exist": {
 			ref:          v1alpha.ResourceReference{APIVersion: "metrics.k8s.io/v1beta1", Kind: "PodMetrics", Namespace: "default"},

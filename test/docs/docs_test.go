@@ -18,6 +18,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,7 +48,7 @@ type cluster struct {
 func start(t *testing.T) *cluster {
 	root, err := apiserver.Root()
 	require.NoError(t, err)
-	server := apiserver.Start(t, apiserver.CRDs(), apiserver.Webhooks(envtest.WebhookInstallOptions{
+	server := apiserver.Start(t, apiserver.CRDs(), apiserver.CRD(databases()), apiserver.Webhooks(envtest.WebhookInstallOptions{
 		Paths: []string{filepath.Join(root, "config", "webhook", "manifests.yaml")},
 	}))
 	hook := server.Env.WebhookInstallOptions
@@ -113,6 +114,23 @@ func (c *cluster) prepare(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 	}
 }
 
+// databases is the custom kind of an example.
+func databases() *apiextensionsv1.CustomResourceDefinition {
+	return &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: "databases.example.com"},
+		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Group: "example.com", Scope: apiextensionsv1.NamespaceScoped,
+			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "databases", Singular: "database", Kind: "Database", ListKind: "DatabaseList"},
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+				Name: "v1", Served: true, Storage: true,
+				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
+					Type: "object", XPreserveUnknownFields: new(true),
+				}},
+			}},
+		},
+	}
+}
+
 // newObject returns an object of the referenced kind; nil for a kind that is wrong.
 func newObject(reference v1alpha.ResourceReference) client.Object {
 	meta := metav1.ObjectMeta{Namespace: reference.Namespace, Name: reference.Name}
@@ -123,6 +141,13 @@ func newObject(reference v1alpha.ResourceReference) client.Object {
 		return &corev1.Secret{ObjectMeta: meta}
 	case "Node":
 		return &corev1.Node{ObjectMeta: meta}
+	case "Database":
+		database := &unstructured.Unstructured{}
+		database.SetAPIVersion(reference.APIVersion)
+		database.SetKind(reference.Kind)
+		database.SetNamespace(reference.Namespace)
+		database.SetName(reference.Name)
+		return database
 	case "Deployment":
 		labels := map[string]string{"app": reference.Name}
 		return &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
@@ -147,11 +172,14 @@ func mutate(object client.Object, n int) {
 		object.Data = map[string][]byte{"key": []byte(value), "tls.crt": []byte(value)}
 	case *corev1.Node:
 		object.Labels = map[string]string{"pool": "pool-" + value}
+	case *unstructured.Unstructured:
+		object.Object["spec"] = map[string]any{"size": value}
 	case *appsv1.Deployment:
 		replicas := int32(n)
 		object.Spec.Replicas = &replicas
 		object.Spec.Template.Spec.Containers[0].Image = "image:" + value
-		object.Status.ObservedGeneration, object.Status.UpdatedReplicas, object.Status.Replicas = int64(n), replicas, replicas
+		object.Status.Replicas, object.Status.ReadyReplicas, object.Status.AvailableReplicas = replicas, replicas, replicas
+		object.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "Reason" + value}}
 	}
 }
 
@@ -272,8 +300,10 @@ func (c *cluster) sh(t *testing.T, line string) (string, error) {
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
 	kubectl := c.Kubectl()
 	require.NoError(t, kubectl.Err)
-	cmd.Env = append(kubectl.Env, "PATH="+filepath.Dir(kubectl.Path)+":"+os.Getenv("PATH"),
-		"LOCALCLUSTER_PARENT=") // a shell stands between us and it
+	cmd.Env = slices.Concat(kubectl.Env, []string{
+		"PATH=" + filepath.Dir(kubectl.Path) + ":" + os.Getenv("PATH"),
+		"LOCALCLUSTER_PARENT=", // a shell stands between us and it
+	})
 	output, err := cmd.CombinedOutput()
 	return string(output), err
 }

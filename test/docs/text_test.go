@@ -45,6 +45,21 @@ func anchors(page string) []string {
 	return all
 }
 
+func TestEveryReasonIsDocumented(t *testing.T) {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	page := read(t, filepath.Join(root, "docs", "concepts.md"))
+	reason := regexp.MustCompile(`(?m)^(?:const |\t)(?:Reason|reason|Event)\w+\s*=\s*"([A-Z]\w+)"`)
+	found := 0
+	for _, file := range []string{"pkg/trigger/conditions.go", "pkg/trigger/events.go", "controllers/act.go"} {
+		for _, match := range reason.FindAllStringSubmatch(read(t, filepath.Join(root, file)), -1) {
+			found++
+			assert.Contains(t, page, "`"+match[1]+"`", file)
+		}
+	}
+	assert.Greater(t, found, 20)
+}
+
 func TestEveryFlagIsDocumentedAndNoOther(t *testing.T) {
 	root, err := apiserver.Root()
 	require.NoError(t, err)

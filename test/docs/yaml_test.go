@@ -165,3 +165,7 @@ func read(t *testing.T, file string) string {
 	require.NoError(t, err)
 	return string(data)
 }
+
+func write(t *testing.T, file, content string) {
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+}

@@ -73,7 +73,6 @@ func TestAnInstallation(t *testing.T) {
 
 	step("the CRD alone makes the samples acceptable", func(t *testing.T) {
 		kubectl(t, "apply", "-k", config+"/crd")
-		kubectl(t, "wait", "--for=condition=Established", "crd/changetriggeredjobs.triggers.changejob.dev", "--timeout=60s")
 		require.Eventually(t, func() bool {
 			return server.Kubectl("apply", "-k", config+"/samples").Run() == nil
 		}, waitFor, tick)
@@ -157,17 +156,30 @@ func TestAnInstallation(t *testing.T) {
 			may                                      bool
 			verb, group, resource, sub, name, within string
 		}{
-			{may: true, verb: "get", resource: "secrets", within: "default"},
+			{may: true, verb: "list", resource: "secrets", within: "default"},
+			{may: true, verb: "watch", resource: "secrets", name: "one", within: "default"},
 			{may: true, verb: "list", resource: "nodes"},
 			{may: true, verb: "watch", group: "apps", resource: "deployments"},
 			{may: false, verb: "create", resource: "pods", within: "default"},
+
+			// A get of these runs commands, or talks to whatever listens.
+			{may: false, verb: "get", resource: "pods", sub: "exec", within: "default"},
+			{may: false, verb: "get", resource: "pods", sub: "attach", within: "default"},
+			{may: false, verb: "get", resource: "pods", sub: "portforward", within: "default"},
+			{may: false, verb: "get", resource: "pods", sub: "proxy", within: "default"},
+			{may: false, verb: "get", resource: "services", sub: "proxy", within: "default"},
+			{may: false, verb: "get", resource: "nodes", sub: "proxy"},
+			{may: false, verb: "create", resource: "pods", sub: "exec", within: "default"},
+			{may: false, verb: "get", resource: "secrets", within: "default"},
 			{may: false, verb: "update", group: "rbac.authorization.k8s.io", resource: "roles", within: "default"},
 
+			{may: true, verb: "get", group: "batch", resource: "jobs", within: "default"},
 			{may: true, verb: "create", group: "batch", resource: "jobs", within: "default"},
 			{may: true, verb: "delete", group: "batch", resource: "jobs", within: "default"},
 			{may: false, verb: "update", group: "batch", resource: "jobs", within: "default"},
 			{may: true, verb: "create", group: "events.k8s.io", resource: "events", within: "default"},
 
+			{may: true, verb: "get", group: "triggers.changejob.dev", resource: "changetriggeredjobs", within: "default"},
 			{may: true, verb: "patch", group: "triggers.changejob.dev", resource: "changetriggeredjobs", sub: "status", within: "default"},
 			{may: true, verb: "update", group: "triggers.changejob.dev", resource: "changetriggeredjobs", sub: "finalizers", within: "default"},
 			{may: false, verb: "update", group: "triggers.changejob.dev", resource: "changetriggeredjobs", within: "default"},

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -223,6 +224,30 @@ func TestWithCertManagerTheOperatorHasNoRightToTheCertificate(t *testing.T) {
 	assert.Contains(t, names, "kube-changejob-webhook-service.kube-changejob-system.svc")
 	hook := find(objects, "ValidatingWebhookConfiguration", "kube-changejob-validating-webhook-configuration")
 	assert.Equal(t, system+"/"+certificate.GetName(), hook.GetAnnotations()["cert-manager.io/inject-ca-from"])
+}
+
+func TestWithCertManagerTheCAOutlivesTheServingCertificate(t *testing.T) {
+	objects := render(t, config+"/certmanager")
+	text := func(kind, name string, fields ...string) string {
+		object := find(objects, kind, name)
+		require.NotNil(t, object, "%s %s", kind, name)
+		value, _, err := unstructured.NestedString(object.Object, fields...)
+		require.NoError(t, err)
+		return value
+	}
+	length := func(certificate string) time.Duration {
+		duration, err := time.ParseDuration(text("Certificate", certificate, "spec", "duration"))
+		require.NoError(t, err)
+		return duration
+	}
+	issuer := text("Certificate", "kube-changejob-webhook-cert", "spec", "issuerRef", "name")
+	ca := text("Issuer", issuer, "spec", "ca", "secretName")
+	require.NotEmpty(t, ca, "the serving certificate is not signed by itself")
+	assert.Equal(t, ca, text("Certificate", "kube-changejob-webhook-ca", "spec", "secretName"))
+	isCA, _, _ := unstructured.NestedBool(find(objects, "Certificate", "kube-changejob-webhook-ca").Object, "spec", "isCA")
+	assert.True(t, isCA)
+	assert.GreaterOrEqual(t, length("kube-changejob-webhook-ca"), 10*365*24*time.Hour)
+	assert.Less(t, length("kube-changejob-webhook-cert"), 365*24*time.Hour)
 }
 
 func TestRolesOfUsersAreAddedToTheClustersOwn(t *testing.T) {

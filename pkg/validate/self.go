@@ -1,0 +1,38 @@
+package validate
+
+import (
+	"regexp"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// WatchesItself is said of a ChangeTriggeredJob that would trigger itself.
+const WatchesItself = "would count what the operator writes into this ChangeTriggeredJob, so that each Job led to the next; " +
+	"of itself it may watch spec, metadata.labels or metadata.annotations"
+
+// peoplesFields matches the paths that select what people alone write into a ChangeTriggeredJob. It names what
+// is harmless, not what is not: a filter or a wildcard may well reach status.
+var peoplesFields = regexp.MustCompile(`^\{?\$?\.?(spec|metadata\.labels|metadata\.annotations)([.\[}]|$)`)
+
+// checkSelf refuses references of a ChangeTriggeredJob to itself that its own status would change. It would run
+// one Job after another, for ever.
+func checkSelf(ctj *v1alpha.ChangeTriggeredJob, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for i := range ctj.Spec.Resources {
+		ref := &ctj.Spec.Resources[i]
+		if ref.Name != ctj.Name || ref.Namespace != ctj.Namespace || ref.Kind != v1alpha.Kind {
+			continue
+		}
+		if gv, _ := groupVersion(ref.APIVersion); gv.Group != v1alpha.GroupVersion.Group {
+			continue
+		}
+		for j, expr := range ref.EffectiveFields() {
+			if !peoplesFields.MatchString(expr) {
+				errs = append(errs, field.Invalid(path.Index(i).Child("fields").Index(j), Shorten(expr), WatchesItself))
+			}
+		}
+	}
+	return errs
+}

@@ -1,0 +1,296 @@
+package manifests
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+	"github.com/nusnewob/kube-changejob/test/apiserver"
+	operatorprocess "github.com/nusnewob/kube-changejob/test/operator"
+)
+
+const (
+	webhookConfig = "kube-changejob-validating-webhook-configuration"
+	webhookName   = "kube-changejob-webhook-service.kube-changejob-system.svc"
+	// failover is how long a replica waits for a leader that is silent, and then some.
+	failover = time.Minute
+)
+
+// installation is config/default on an API server of its own, with the operator's processes beside it in place
+// of its pods: each has the rights of the ServiceAccount and nothing else, and a folder in place of the mounted
+// Secret.
+type installation struct {
+	*apiserver.Server
+}
+
+// replica is one process of the operator.
+type replica struct {
+	*operatorprocess.Process
+	webhook int
+	metrics string
+}
+
+func install(t *testing.T) *installation {
+	t.Helper()
+	i := &installation{apiserver.Start(t)}
+	output, err := i.Kubectl("apply", "-k", config+"/default").CombinedOutput()
+	require.NoError(t, err, string(output))
+	return i
+}
+
+// token asks for a token of a ServiceAccount, as a kubelet does.
+func (i *installation) token(t *testing.T, namespace, name string) string {
+	t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	request := &authenticationv1.TokenRequest{}
+	require.NoError(t, i.Client.SubResource("token").Create(t.Context(), account, request))
+	return request.Status.Token
+}
+
+// start runs one more replica, and waits until it is ready.
+func (i *installation) start(t *testing.T, args ...string) *replica {
+	t.Helper()
+	kubeconfig, err := clientcmd.Write(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: i.Config.Host, CertificateAuthorityData: i.Config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"operator": {Token: i.token(t, system, operator)}},
+		Contexts:       map[string]*clientcmdapi.Context{"c": {Cluster: "c", AuthInfo: "operator"}},
+		CurrentContext: "c",
+	})
+	require.NoError(t, err)
+	mounted, port, metrics := t.TempDir(), freePort(t), freePort(t)
+	r := &replica{webhook: port, metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics)}
+	r.Process = operatorprocess.Launch(t, operatorprocess.Options{
+		KubeConfig: kubeconfig, Namespace: system, WebhookCertDir: mounted, WebhookPort: port,
+		Args: append([]string{"--leader-elect", "--webhook-cert=self", "--metrics-bind-address=127.0.0.1:" + strconv.Itoa(metrics)}, args...),
+	})
+	require.Eventually(t, func() bool {
+		i.mount(t, mounted)
+		response, err := http.Get(r.ProbeURL + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = response.Body.Close() }()
+		return response.StatusCode == http.StatusOK
+	}, time.Minute, tick, "ready")
+	return r
+}
+
+// mount does what a kubelet does with the Secret's volume.
+func (i *installation) mount(t *testing.T, dir string) {
+	secret := &corev1.Secret{}
+	require.NoError(t, i.Client.Get(t.Context(), types.NamespacedName{Namespace: system, Name: "kube-changejob-webhook-cert"}, secret))
+	for name, value := range secret.Data {
+		if present, err := os.ReadFile(filepath.Join(dir, name)); err == nil && string(present) == string(value) {
+			continue
+		}
+		file := filepath.Join(dir, "."+name)
+		require.NoError(t, os.WriteFile(file, value, 0o600))
+		require.NoError(t, os.Rename(file, filepath.Join(dir, name)))
+	}
+}
+
+// route leads the API server to a replica's webhook. There are no nodes that carry a Service's address, so that the
+// Service becomes a name of this machine; what the API server demands of the certificate stays the same.
+func (i *installation) route(t *testing.T, r *replica) {
+	t.Helper()
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "kube-changejob-webhook-service"}}
+	require.NoError(t, i.Client.Patch(t.Context(), service, client.RawPatch(types.MergePatchType,
+		[]byte(`{"spec":{"type":"ExternalName","externalName":"127.0.0.1","clusterIP":null,"clusterIPs":null}}`))))
+	hook := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhookConfig}}
+	require.NoError(t, i.Client.Patch(t.Context(), hook, client.RawPatch(types.JSONPatchType,
+		fmt.Appendf(nil, `[{"op":"add","path":"/webhooks/0/clientConfig/service/port","value":%d}]`, r.webhook))))
+}
+
+// leader is who holds the Lease.
+func (i *installation) leader(t *testing.T) string {
+	t.Helper()
+	lease := &coordinationv1.Lease{}
+	require.NoError(t, i.Client.Get(t.Context(), types.NamespacedName{Namespace: system, Name: "kube-changejob-leader"}, lease))
+	return *lease.Spec.HolderIdentity
+}
+
+// watch creates a ConfigMap and a ChangeTriggeredJob that watches it, as soon as the webhook lets it.
+func (i *installation) watch(t *testing.T, namespace string) *v1alpha.ChangeTriggeredJob {
+	t.Helper()
+	require.NoError(t, i.Client.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "watched"}}))
+	ctj := &v1alpha.ChangeTriggeredJob{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "watcher"},
+		Spec: v1alpha.ChangeTriggeredJobSpec{
+			JobTemplate: v1alpha.JobTemplate{Raw: []byte(`{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1.37"}]}}}}`)},
+			Resources:   []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "watched", Namespace: namespace}},
+			Cooldown:    &metav1.Duration{},
+		},
+	}
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.NoError(c, i.Client.Create(t.Context(), ctj))
+	}, waitFor, tick)
+	return ctj
+}
+
+func (i *installation) change(t *testing.T, namespace, value string) {
+	t.Helper()
+	watched := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "watched"}}
+	require.NoError(t, i.Client.Patch(t.Context(), watched, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"data":{"key":%q}}`, value))))
+}
+
+// await waits until so many triggers have been, each with a Job, and everything is seen.
+func (i *installation) await(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, triggers int, patience time.Duration) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.NoError(c, i.Client.Get(t.Context(), client.ObjectKeyFromObject(ctj), ctj))
+		require.True(c, meta.IsStatusConditionTrue(ctj.Status.Conditions, trigger.ConditionAvailable))
+		require.EqualValues(c, triggers, ctj.Status.TriggerCount)
+	}, patience, tick)
+	jobs := &batchv1.JobList{}
+	require.NoError(t, i.Client.List(t.Context(), jobs, client.InNamespace(ctj.Namespace), client.MatchingLabels{job.OwnerLabel: ctj.Name}))
+	assert.Len(t, jobs.Items, triggers)
+}
+
+// get requests the metrics with a token, without one where it is empty.
+func (r *replica) get(t *testing.T, token string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.metrics, nil)
+	require.NoError(t, err)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	// Its certificate is made at each start, and signed by nobody.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own process
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(content)
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// TestTheInstalledOperatorWorks runs the operator with what config/default gives it, and no more; its steps build
+// on each other.
+func TestTheInstalledOperatorWorks(t *testing.T) {
+	i := install(t)
+	step := func(name string, run func(t *testing.T)) {
+		t.Helper()
+		require.True(t, t.Run(name, run), name)
+	}
+	// Replicas outlive the step that starts them.
+	first := i.start(t)
+	i.route(t, first)
+	namespace := i.Namespace(t)
+	var ctj *v1alpha.ChangeTriggeredJob
+
+	step("the CA in the webhook configuration vouches for the Service's name", func(t *testing.T) {
+		hook := &admissionv1.ValidatingWebhookConfiguration{}
+		require.NoError(t, i.Client.Get(t.Context(), client.ObjectKey{Name: webhookConfig}, hook))
+		secret := &corev1.Secret{}
+		require.NoError(t, i.Client.Get(t.Context(), types.NamespacedName{Namespace: system, Name: "kube-changejob-webhook-cert"}, secret))
+		block, _ := pem.Decode(secret.Data["tls.crt"])
+		require.NotNil(t, block)
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		require.NoError(t, err)
+		roots := x509.NewCertPool()
+		require.True(t, roots.AppendCertsFromPEM(hook.Webhooks[0].ClientConfig.CABundle))
+		_, err = certificate.Verify(x509.VerifyOptions{DNSName: webhookName, Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+		require.NoError(t, err)
+	})
+
+	step("the API server asks the webhook, and one change gets one Job", func(t *testing.T) {
+		ctj = i.watch(t, namespace)
+		wrong := ctj.DeepCopy()
+		wrong.Name, wrong.ResourceVersion = "wrong", ""
+		wrong.Spec.Resources[0].Kind = "configmap"
+		assert.ErrorContains(t, i.Client.Create(t.Context(), wrong), "resource kind does not exist")
+
+		i.await(t, ctj, 0, waitFor)
+		i.change(t, namespace, "one")
+		i.await(t, ctj, 1, waitFor)
+	})
+
+	step("metrics are for those who may get them", func(t *testing.T) {
+		for _, name := range []string{"stranger", "scraper"} {
+			require.NoError(t, i.Client.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}))
+		}
+		require.NoError(t, i.Client.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "scraper"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "kube-changejob-metrics-reader"},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "scraper"}},
+		}))
+		status, _ := first.get(t, "")
+		assert.Equal(t, http.StatusUnauthorized, status)
+		status, _ = first.get(t, i.token(t, namespace, "stranger"))
+		assert.Equal(t, http.StatusForbidden, status)
+		status, body := first.get(t, i.token(t, namespace, "scraper"))
+		assert.Equal(t, http.StatusOK, status)
+		assert.Contains(t, body, "controller_runtime_reconcile_total")
+	})
+
+	second := i.start(t)
+
+	step("of two replicas one acts", func(t *testing.T) {
+		leader := i.leader(t)
+		i.change(t, namespace, "two")
+		i.await(t, ctj, 2, waitFor)
+		assert.Equal(t, leader, i.leader(t))
+	})
+
+	step("the other takes over from a leader that was killed, and answers what changed in between", func(t *testing.T) {
+		leader := i.leader(t)
+		first.Kill(t)
+		i.change(t, namespace, "three")
+		i.await(t, ctj, 3, failover)
+		assert.NotEqual(t, leader, i.leader(t))
+	})
+
+	step("with --watch-namespaces, the ChangeTriggeredJobs of others are left alone", func(t *testing.T) {
+		second.Stop(t)
+		within := i.Namespace(t)
+		i.route(t, i.start(t, "--watch-namespaces="+within))
+		i.change(t, namespace, "four")
+		inside := i.watch(t, within)
+		i.await(t, inside, 0, waitFor)
+		i.change(t, within, "one")
+		i.await(t, inside, 1, waitFor)
+		i.await(t, ctj, 3, waitFor)
+	})
+
+	step("all of it was done with what the installation allows", func(t *testing.T) {
+		for _, r := range []*replica{first, second} {
+			assert.NotContains(t, r.Log(), "forbidden")
+		}
+	})
+}
