@@ -222,7 +222,20 @@ func newLogger(o zap.Options) logr.Logger {
 	before := uberzap.WrapCore(func(core zapcore.Core) zapcore.Core { all = core; return core })
 	o.ZapOpts = append([]uberzap.Option{before}, o.ZapOpts...)
 	sampled := zap.NewRaw(zap.UseFlagOptions(&o))
-	return zapr.NewLogger(sampled.WithOptions(uberzap.WrapCore(func(zapcore.Core) zapcore.Core { return all })))
+	return zapr.NewLogger(sampled.WithOptions(uberzap.WrapCore(func(zapcore.Core) zapcore.Core { return discreet(all) })))
+}
+
+// mostVerbose is the most that --log-level turns on: one level more, and client-go logs the bodies of requests and
+// answers, Secrets among them.
+const mostVerbose = zapcore.Level(-7)
+
+// discreet returns the core without the levels beyond mostVerbose.
+func discreet(core zapcore.Core) zapcore.Core {
+	capped, err := zapcore.NewIncreaseLevelCore(core, mostVerbose)
+	if err != nil {
+		return core // it is not that verbose
+	}
+	return capped
 }
 
 // loadKey reads the key of the hashes, or makes it at the first start.
