@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheCommandsOfEachTool(t *testing.T) {
+	for _, test := range []struct {
+		tool        string
+		build, push []string
+	}{
+		{
+			tool: "docker",
+			build: []string{"docker buildx build --platform linux/amd64,linux/arm64 --provenance=false --sbom=false " +
+				"--output type=image,name=example.org/x:v1,rewrite-timestamp=true --file Dockerfile ."},
+			push: []string{"docker push example.org/x:v1"},
+		},
+		{
+			tool: "/usr/bin/podman",
+			build: []string{
+				"/usr/bin/podman manifest rm example.org/x:v1",
+				"/usr/bin/podman build --os linux --arch amd64 --build-arg TARGETARCH=amd64 --manifest example.org/x:v1 " +
+					"--timestamp 7 --identity-label=false --format oci --file Dockerfile .",
+				"/usr/bin/podman build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 " +
+					"--timestamp 7 --identity-label=false --format oci --file Dockerfile .",
+			},
+			push: []string{"/usr/bin/podman manifest push --all example.org/x:v1 docker://example.org/x:v1"},
+		},
+		{
+			tool: "buildah --storage-driver vfs",
+			build: []string{
+				"buildah --storage-driver vfs manifest rm example.org/x:v1",
+				"buildah --storage-driver vfs build --os linux --arch amd64 --build-arg TARGETARCH=amd64 --manifest example.org/x:v1 " +
+					"--timestamp 7 --identity-label=false --format oci --file Dockerfile .",
+				"buildah --storage-driver vfs build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 " +
+					"--timestamp 7 --identity-label=false --format oci --file Dockerfile .",
+			},
+			push: []string{"buildah --storage-driver vfs manifest push --all example.org/x:v1 docker://example.org/x:v1"},
+		},
+	} {
+		t.Run(test.tool, func(t *testing.T) {
+			with, err := toolOf(test.tool)
+			require.NoError(t, err)
+			assert.Equal(t, test.build, lines(with.build("Dockerfile", "example.org/x:v1", 7)))
+			assert.Equal(t, test.push, lines(with.push("example.org/x:v1")))
+		})
+	}
+}
+
+func TestAnUnknownToolIsRefused(t *testing.T) {
+	for _, words := range []string{"", "kaniko", "sh -c docker"} {
+		_, err := toolOf(words)
+		assert.ErrorContains(t, err, "docker, podman and buildah are known", words)
+	}
+}
+
+func lines(commands []command) []string {
+	lines := make([]string, len(commands))
+	for i, c := range commands {
+		lines[i] = strings.Join(c.args, " ")
+	}
+	return lines
+}
