@@ -16,15 +16,23 @@ import (
 const webhookService = "webhook-service_v1_service.yaml"
 
 // finish returns the generated files with the icon, the images and the range of versions that this one replaces
-// in the ClusterServiceVersion, and without the Service of the webhook, which OLM makes itself.
+// in the ClusterServiceVersion, and without what is not theirs to say: the Service of the webhook, which OLM
+// makes itself, and the empty status that the generator writes.
 func finish(files tree, icon []byte) (tree, error) {
-	files = maps.Clone(files)
-	for path := range files {
+	finished := tree{}
+	for path, content := range files {
 		if strings.HasSuffix(path, webhookService) {
-			delete(files, path)
+			continue
 		}
+		if strings.HasPrefix(path, manifestsDir) {
+			var err error
+			if content, err = withoutStatus(content); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+		}
+		finished[path] = content
 	}
-	csv, err := parse(files[csvPath])
+	csv, err := parse(finished[csvPath])
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +56,20 @@ func finish(files tree, icon []byte) (tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	files[csvPath], err = yaml.Marshal(csv)
-	return files, err
+	finished[csvPath], err = yaml.Marshal(csv)
+	return finished, err
+}
+
+func withoutStatus(content []byte) ([]byte, error) {
+	object := map[string]any{}
+	if err := yaml.Unmarshal(content, &object); err != nil {
+		return nil, err
+	}
+	delete(object, "status")
+	if metadata, ok := object["metadata"].(map[string]any); ok && metadata["creationTimestamp"] == nil {
+		delete(metadata, "creationTimestamp")
+	}
+	return yaml.Marshal(object)
 }
 
 // keepCreatedAt returns the files with the createdAt of before, if they differ from before in nothing else.

@@ -9,9 +9,10 @@ import (
 
 // What a bundle consists of, beside each other.
 const (
-	bundleDir  = "bundle"
-	dockerfile = "bundle.Dockerfile"
-	csvPath    = "bundle/manifests/kube-changejob.clusterserviceversion.yaml"
+	bundleDir    = "bundle"
+	dockerfile   = "bundle.Dockerfile"
+	manifestsDir = "bundle/manifests/"
+	csvPath      = manifestsDir + "kube-changejob.clusterserviceversion.yaml"
 )
 
 // tree holds the files of a bundle by path, with slashes.
