@@ -2,7 +2,7 @@
 // buildah. Nothing in it depends on when, where or by whom it is built: two builds of the same files have the
 // same digest.
 //
-// Usage: image build|push [-tool TOOL] [-file DOCKERFILE] [-binary PREFIX] IMAGE
+// Usage: image build|push [-tool TOOL] [-file DOCKERFILE] [-arg NAME=VALUE] [-binary PREFIX] IMAGE
 //
 // TOOL may have arguments: "buildah --storage-driver vfs". SOURCE_DATE_EPOCH is the time that files and images
 // bear; without it, that of the last commit.
@@ -31,12 +31,17 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] != "build" && args[0] != "push" {
-		return errors.New("usage: image build|push [-tool TOOL] [-file DOCKERFILE] [-binary PREFIX] IMAGE")
+		return errors.New("usage: image build|push [-tool TOOL] [-file DOCKERFILE] [-arg NAME=VALUE] [-binary PREFIX] IMAGE")
 	}
 	fs := flag.NewFlagSet("image "+args[0], flag.ContinueOnError)
 	tool := fs.String("tool", "docker", "The program that builds images, with its arguments.")
 	file := fs.String("file", "Dockerfile", "What is built.")
 	binary := fs.String("binary", "", "The programs that it takes, but for the architecture at their end.")
+	var buildArgs []string
+	fs.Func("arg", "A build argument, as NAME=VALUE; may be repeated.", func(value string) error {
+		buildArgs = append(buildArgs, value)
+		return nil
+	})
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -59,7 +64,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return execute(ctx, with.build(*file, fs.Arg(0), epoch))
+	return execute(ctx, with.build(recipe{file: *file, args: buildArgs, epoch: epoch}, fs.Arg(0)))
 }
 
 // sourceDate is the time that all that is built bears, in seconds since 1970.

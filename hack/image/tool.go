@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -43,13 +44,28 @@ func (t tool) command(args ...string) command {
 	return command{args: slices.Concat(t.prefix, args)}
 }
 
+// recipe says what an image is built of.
+type recipe struct {
+	file string
+	// args are the build arguments, as NAME=VALUE.
+	args []string
+	// epoch is the time that files and image bear, in seconds since 1970.
+	epoch int64
+}
+
 // build returns the commands that build an index from the folder they run in.
-func (t tool) build(dockerfile, image string, epoch int64) []command {
-	date := strconv.FormatInt(epoch, 10)
+func (t tool) build(r recipe, image string) []command {
+	date := strconv.FormatInt(r.epoch, 10)
+	rest := []string{"--file", r.file}
+	for _, arg := range r.args {
+		rest = append(rest, "--build-arg", arg)
+	}
+	rest = append(rest, ".")
 	if t.name == "docker" {
 		// An engine that keeps no indexes says that multi-platform needs the containerd image store.
 		c := t.command("buildx", "build", "--platform", platforms(), "--provenance=false", "--sbom=false",
-			"--output", "type=image,name="+image+",rewrite-timestamp=true", "--file", dockerfile, ".")
+			"--output", "type=image,name="+image+",rewrite-timestamp=true")
+		c.args = append(c.args, rest...)
 		c.env = []string{"SOURCE_DATE_EPOCH=" + date}
 		return []command{c}
 	}
@@ -58,8 +74,10 @@ func (t tool) build(dockerfile, image string, epoch int64) []command {
 	forget.mayFail = true
 	commands := []command{forget}
 	for _, arch := range architectures {
-		commands = append(commands, t.command("build", "--os", "linux", "--arch", arch, "--build-arg", "TARGETARCH="+arch,
-			"--manifest", image, "--timestamp", date, "--identity-label=false", "--format", "oci", "--file", dockerfile, "."))
+		c := t.command("build", "--os", "linux", "--arch", arch, "--build-arg", "TARGETARCH="+arch,
+			"--manifest", image, "--timestamp", date, "--identity-label=false", "--format", "oci")
+		c.args = append(c.args, rest...)
+		commands = append(commands, c)
 	}
 	return commands
 }
@@ -69,7 +87,23 @@ func (t tool) push(image string) []command {
 	if t.name == "docker" {
 		return []command{t.command("push", image)}
 	}
-	return []command{t.command("manifest", "push", "--all", image, "docker://"+image)}
+	c := t.command("manifest", "push", "--all")
+	if isLoopback(image) {
+		// As docker does by itself.
+		c.args = append(c.args, "--tls-verify=false")
+	}
+	c.args = append(c.args, image, "docker://"+image)
+	return []command{c}
+}
+
+// isLoopback reports whether an image's registry is on this machine.
+func isLoopback(image string) bool {
+	registry, _, _ := strings.Cut(image, "/")
+	host, _, err := net.SplitHostPort(registry)
+	if err != nil {
+		host = registry
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func platforms() string {
