@@ -3,12 +3,19 @@
 VERSION ?= 0.2.0
 IMG ?= ghcr.io/nusnewob/kube-changejob:v$(VERSION)
 BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(VERSION)
+CATALOG_IMG ?= ghcr.io/nusnewob/kube-changejob-catalog:v$(VERSION)
 
 # The program that builds images: docker, podman or buildah, with arguments if need be.
 CONTAINER_TOOL ?= docker
 # The channels that the bundle is in, and the one that a user gets who names none: candidate until 1.0.
 CHANNELS ?= candidate,stable
 DEFAULT_CHANNEL ?= candidate
+# The version before this one in the catalog, and the commit that it is built from.
+OLDER_VERSION ?= 0.2.0-alpha.1
+OLDER_COMMIT ?= bf9ed51
+OLDER_BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(OLDER_VERSION)
+# The image of opm that the catalog's image is built upon.
+OPM_IMAGE ?= quay.io/operator-framework/opm:v1.73.0
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 # The share of pkg/ and controllers/ that the tests must cover, in percent.
@@ -26,6 +33,7 @@ KUSTOMIZE := bin/kustomize
 GOLANGCI_LINT := bin/golangci-lint
 GOVULNCHECK := bin/govulncheck
 OPERATOR_SDK := bin/operator-sdk
+OPM := bin/opm
 # The local control plane brings a kubectl; until it is built, yours serves.
 KUBECTL ?= $(or $(wildcard $(BIN)/k8s/kubectl),kubectl)
 CRD := config/crd/bases/triggers.changejob.dev_changetriggeredjobs.yaml
@@ -167,7 +175,34 @@ bundle-build: ## Build the image BUNDLE_IMG of bundle/ with CONTAINER_TOOL.
 bundle-push: ## Push the image BUNDLE_IMG with CONTAINER_TOOL.
 	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(BUNDLE_IMG)
 
+.PHONY: older
+older: $(CONTROLLER_GEN) $(KUSTOMIZE) $(OPERATOR_SDK) ## Generate the bundle of OLDER_VERSION from the sources of OLDER_COMMIT, in bin/older.
+	rm -rf $(OLDER) && mkdir -p $(OLDER)/bin
+	git archive $(OLDER_COMMIT) | tar -x -C $(OLDER)
+	cp $^ $(OLDER)/bin
+	env -u MAKEFLAGS $(MAKE) -C $(OLDER) bundle VERSION=$(OLDER_VERSION) CHANNELS=candidate
+
+.PHONY: catalog
+catalog: older $(OPM) ## Make a file-based catalog of both versions in bin/catalog.
+	rm -rf bin/catalog
+	$(CATALOG) -opm $(OPM) -into bin/catalog bundle=$(BUNDLE_IMG) $(OLDER)/bundle=$(OLDER_BUNDLE_IMG)
+	$(OPM) validate bin/catalog
+
+.PHONY: catalog-build
+catalog-build: ## Build the image CATALOG_IMG of bin/catalog upon OPM_IMAGE, with CONTAINER_TOOL.
+	go run ./hack/image build -tool '$(CONTAINER_TOOL)' -file config/catalog/catalog.Dockerfile -arg OPM_IMAGE=$(OPM_IMAGE) $(CATALOG_IMG)
+
+.PHONY: catalog-push
+catalog-push: ## Push the image CATALOG_IMG with CONTAINER_TOOL.
+	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(CATALOG_IMG)
+
+.PHONY: community-operators
+community-operators: ## Write what is submitted to community-operators to dist/community-operators.
+	$(CATALOG) -ci config/catalog/community/ci.yaml -community dist/community-operators/operators/kube-changejob bundle=$(BUNDLE_IMG)
+
+CATALOG := go run ./hack/catalog -package config/catalog/package.yaml -icon config/manifests/icon.svg
 GENERATED := bin/bundle
+OLDER := bin/older
 
 ##@ Deployment
 

@@ -1,6 +1,6 @@
 // Command catalog makes a file-based catalog of bundles, and a folder for community-operators.
 //
-// Usage: catalog -opm PROGRAM -package FILE -icon FILE -into DIR [-ci FILE -community DIR] BUNDLE=IMAGE …
+// Usage: catalog -package FILE -icon FILE [-opm PROGRAM -into DIR] [-ci FILE -community DIR] BUNDLE=IMAGE …
 //
 // Each BUNDLE is the folder of one, IMAGE what it is or will be pushed as. A bundle is in the channels that its
 // metadata names; in each of them it replaces the version before, and may be reached from any earlier one.
@@ -26,7 +26,7 @@ func main() {
 	flag.StringVar(&o.opm, "opm", "opm", "The program opm.")
 	flag.StringVar(&o.pkg, "package", "", "The package, an olm.package in YAML.")
 	flag.StringVar(&o.icon, "icon", "", "The package's icon, an SVG.")
-	flag.StringVar(&o.into, "into", "", "Folder of the catalog that is written.")
+	flag.StringVar(&o.into, "into", "", "Folder of the catalog that is written; none where empty.")
 	flag.StringVar(&o.ci, "ci", "", "The ci.yaml for community-operators.")
 	flag.StringVar(&o.community, "community", "", "Folder of the operator in community-operators that is written; none where empty.")
 	flag.Parse()
@@ -51,7 +51,14 @@ func run(o options, args []string) error {
 			return err
 		}
 	}
+	if o.into != "" {
+		return writeCatalog(o, head, channels, bundles)
+	}
+	return nil
+}
 
+// writeCatalog writes the package, its channels, and what opm makes of each bundle.
+func writeCatalog(o options, head olmPackage, channels []channel, bundles []bundle) error {
 	documents := []any{head}
 	for _, channel := range channels {
 		documents = append(documents, channel)

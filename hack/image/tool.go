@@ -64,7 +64,7 @@ func (t tool) build(r recipe, image string) []command {
 	if t.name == "docker" {
 		// An engine that keeps no indexes says that multi-platform needs the containerd image store.
 		c := t.command("buildx", "build", "--platform", platforms(), "--provenance=false", "--sbom=false",
-			"--output", "type=image,name="+image+",rewrite-timestamp=true")
+			"--output", "type=image,name="+image+",oci-mediatypes=true,rewrite-timestamp=true")
 		c.args = append(c.args, rest...)
 		c.env = []string{"SOURCE_DATE_EPOCH=" + date}
 		return []command{c}
@@ -87,7 +87,7 @@ func (t tool) push(image string) []command {
 	if t.name == "docker" {
 		return []command{t.command("push", image)}
 	}
-	c := t.command("manifest", "push", "--all")
+	c := t.command("manifest", "push", "--all", "--format", "oci")
 	if isLoopback(image) {
 		// As docker does by itself.
 		c.args = append(c.args, "--tls-verify=false")

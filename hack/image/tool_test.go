@@ -16,7 +16,7 @@ func TestTheCommandsOfEachTool(t *testing.T) {
 		{
 			tool: "docker",
 			build: []string{"docker buildx build --platform linux/amd64,linux/arm64 --provenance=false --sbom=false " +
-				"--output type=image,name=example.org/x:v1,rewrite-timestamp=true --file Dockerfile --build-arg A=b ."},
+				"--output type=image,name=example.org/x:v1,oci-mediatypes=true,rewrite-timestamp=true --file Dockerfile --build-arg A=b ."},
 			push: []string{"docker push example.org/x:v1"},
 		},
 		{
@@ -28,7 +28,7 @@ func TestTheCommandsOfEachTool(t *testing.T) {
 				"/usr/bin/podman build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 " +
 					"--timestamp 7 --identity-label=false --format oci --file Dockerfile --build-arg A=b .",
 			},
-			push: []string{"/usr/bin/podman manifest push --all example.org/x:v1 docker://example.org/x:v1"},
+			push: []string{"/usr/bin/podman manifest push --all --format oci example.org/x:v1 docker://example.org/x:v1"},
 		},
 		{
 			tool: "buildah --storage-driver vfs",
@@ -39,7 +39,7 @@ func TestTheCommandsOfEachTool(t *testing.T) {
 				"buildah --storage-driver vfs build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 " +
 					"--timestamp 7 --identity-label=false --format oci --file Dockerfile --build-arg A=b .",
 			},
-			push: []string{"buildah --storage-driver vfs manifest push --all example.org/x:v1 docker://example.org/x:v1"},
+			push: []string{"buildah --storage-driver vfs manifest push --all --format oci example.org/x:v1 docker://example.org/x:v1"},
 		},
 	} {
 		t.Run(test.tool, func(t *testing.T) {
