@@ -2,10 +2,12 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -33,6 +35,7 @@ func (r *Reconciler) create(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	switch err := r.Client.Create(ctx, built); {
 	case err == nil:
 		record.refusal = nil
+		decision.Created(r.Clock.Now())
 		logger.Info("Triggered", "reason", decision.Create.Reason, "changed", decision.Create.Changed)
 		return decision, nil
 	case apierrors.IsAlreadyExists(err):
@@ -40,6 +43,8 @@ func (r *Reconciler) create(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	case apierrors.IsInvalid(err):
 		return r.refused(ctx, ctj, record, input, trigger.ReasonInvalidSpec, err), nil
 	case refusedForNow(err):
+		// It may exist all the same, if it was the time to answer that ran out: then it is taken over.
+		record.readLive = true
 		return r.refused(ctx, ctj, record, input, trigger.ReasonJobNotCreated, err), nil
 	default:
 		// The answer was lost, or never came: the Job may exist.
@@ -48,11 +53,12 @@ func (r *Reconciler) create(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	}
 }
 
-// refusedForNow says whether the API server has certainly not created the Job, for a reason that may pass
-// without an edit: a quota, a policy, missing rights, a namespace that is going away.
+// refusedForNow says whether the API server has answered that it does not create the Job, for a reason that may
+// pass without an edit: a quota, a policy, missing rights, a namespace that is going away, a webhook that does
+// not answer, too many requests. A conflict is none of these: a quota was counted by another request meanwhile.
 func refusedForNow(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) ||
-		apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsMethodNotSupported(err)
+	var answer apierrors.APIStatus
+	return errors.As(err, &answer) && !apierrors.IsConflict(err)
 }
 
 // takeOver decides anew with the Job that already has the name.
@@ -69,6 +75,7 @@ func (r *Reconciler) takeOver(ctx context.Context, ctj *v1alpha.ChangeTriggeredJ
 		taken := fmt.Errorf("a Job named %s exists that does not belong to this ChangeTriggeredJob", name)
 		return r.refused(ctx, ctj, record, input, trigger.ReasonNameTaken, taken), nil
 	}
+	input.Jobs = slices.DeleteFunc(input.Jobs, func(j trigger.Job) bool { return j.Name == name })
 	input.Jobs = append(input.Jobs, job.Observe(existing, ctj, record.spec.merged))
 	decision := trigger.Decide(*input)
 	if decision.Create != nil {
@@ -101,13 +108,11 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 	case err == nil:
 		record.wrote(written.ResourceVersion, r.Clock.Now())
 		return nil
-	case apierrors.IsNotFound(err): // deleted meanwhile; its event follows
-		return nil
-	case apierrors.IsConflict(err):
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // changed, or deleted, and the cache does not know
 		record.readLive = true
 		return errDecideAnew
 	case apierrors.IsInvalid(err):
-		r.Recorder.Eventf(ctj, nil, corev1.EventTypeWarning, reasonStatusRefused, eventAction, "The API server refuses the status: %s", err)
+		r.emit(ctj, trigger.Warning(reasonStatusRefused, "The API server refuses the status: "+err.Error()))
 		return fmt.Errorf("write status: %w", err)
 	default:
 		record.readLive = true
@@ -118,19 +123,48 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 // reasonStatusRefused is the reason of the event for a status that does not fit the CRD's schema.
 const reasonStatusRefused = "StatusRefused"
 
-// deleteJobs deletes Jobs in the background, each only if it is still the one that was meant.
-func (r *Reconciler) deleteJobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, jobs []trigger.Job) error {
+// deleteJobs deletes Jobs, each only if it is still the one that was meant. It returns when to try those again that
+// could not be deleted: they hold up nothing else.
+//
+// A running one, which is to be replaced, goes after its Pods: it is the witness that they still run, and its
+// successor waits until it is gone. Ended ones go at once, and their Pods in the background.
+func (r *Reconciler) deleteJobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, jobs []trigger.Job) (retry time.Duration) {
+	now := r.Clock.Now()
+	early := now.Before(record.deleteAgain)
+	failed := false
 	for _, doomed := range jobs {
-		object := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ctj.Namespace, Name: doomed.Name}}
-		err := r.Client.Delete(ctx, object, client.Preconditions{UID: &doomed.UID},
-			client.PropagationPolicy(metav1.DeletePropagationBackground))
-		switch {
-		case err == nil:
-			log.FromContext(ctx).Info("Deleted a Job", "job", doomed.Name, "outcome", doomed.Outcome)
-		case apierrors.IsNotFound(err), apierrors.IsConflict(err): // gone, or another one by now
-		default:
-			return fmt.Errorf("delete Job %s: %w", doomed.Name, err)
+		policy := metav1.DeletePropagationForeground
+		if !doomed.Running() {
+			if early {
+				continue
+			}
+			policy = metav1.DeletePropagationBackground
+		}
+		if err := r.deleteJob(ctx, ctj, doomed, policy); err != nil {
+			log.FromContext(ctx).Error(err, "Could not delete a Job", "job", doomed.Name)
+			failed = true
 		}
 	}
-	return nil
+	switch {
+	case failed:
+		record.deleteAgain = now.Add(record.deletes.next())
+	case !early:
+		record.deletes.reset()
+	}
+	if failed || early && len(jobs) > 0 {
+		return record.deleteAgain.Sub(now)
+	}
+	return 0
+}
+
+func (r *Reconciler) deleteJob(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, doomed trigger.Job, policy metav1.DeletionPropagation) error {
+	object := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ctj.Namespace, Name: doomed.Name}}
+	err := r.Client.Delete(ctx, object, client.Preconditions{UID: &doomed.UID}, client.PropagationPolicy(policy))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // gone, or another one by now
+		return nil
+	}
+	if err == nil {
+		log.FromContext(ctx).Info("Deleted a Job", "job", doomed.Name, "outcome", doomed.Outcome)
+	}
+	return err
 }

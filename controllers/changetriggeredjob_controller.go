@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -35,8 +38,12 @@ import (
 const (
 	// cacheGrace is how long a cache may lag behind our own last write before it is no longer waited for.
 	cacheGrace = 5 * time.Second
-	// immediateAttempts is how often one reconcile decides anew, on a live read, before it backs off.
+	// immediateAttempts is how often one reconcile decides anew, on a live read, before it backs off; it begins
+	// none after immediateTime, so that an API server that answers late holds up a worker no longer than once.
 	immediateAttempts = 5
+	immediateTime     = 5 * time.Second
+	// runningPoll is how often a running Job is asked for that the cache does not have: its end makes no event.
+	runningPoll = 30 * time.Second
 )
 
 // Watches is the part of the watch engine that the reconciler uses.
@@ -75,7 +82,8 @@ var errDecideAnew = errors.New("to be decided anew")
 // Reconcile brings one ChangeTriggeredJob up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var stale error
-	for range immediateAttempts {
+	began := r.Clock.Now()
+	for attempt := 0; attempt < immediateAttempts && r.Clock.Since(began) < immediateTime; attempt++ {
 		ctj, wait, err := r.read(ctx, req.NamespacedName)
 		switch {
 		case apierrors.IsNotFound(err):
@@ -95,7 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		stale = err
 	}
-	return ctrl.Result{}, fmt.Errorf("%d times in a row: %w", immediateAttempts, stale)
+	return ctrl.Result{}, fmt.Errorf("time and again: %w", stale)
 }
 
 // read returns the ChangeTriggeredJob as far as it can be decided on. The cache is believed unless it is
@@ -119,14 +127,17 @@ func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (ctj *
 	return r.readLive(ctx, name)
 }
 
-// readLive reads from the API server, and believes it: what was remembered of our last write is forgotten.
+// readLive reads from the API server, and believes it: the version that was read takes the place of the one that
+// was remembered of our last write. Were none remembered, the next reconcile could believe a cache that is older
+// still than what was decided on now, and run a number again that was settled long ago. After a restore of etcd
+// the version read is a lower one than ours, and holds all the same.
 func (r *Reconciler) readLive(ctx context.Context, name types.NamespacedName) (*v1alpha.ChangeTriggeredJob, time.Duration, error) {
 	ctj := &v1alpha.ChangeTriggeredJob{}
 	if err := r.Live.Get(ctx, name, ctj); err != nil {
 		return nil, 0, err
 	}
 	record := r.memory.of(ctj)
-	record.readLive, record.written = false, ""
+	record.readLive, record.written = false, ctj.ResourceVersion
 	return ctj, 0, nil
 }
 
@@ -151,6 +162,7 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	cached := len(input.Jobs)
 	decision, err := r.decide(ctx, ctj, record, &input)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -166,31 +178,49 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 	if err := r.writeStatus(ctx, ctj, record, decision.Status); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.deleteJobs(ctx, ctj, decision.Delete); err != nil {
-		return ctrl.Result{}, err
+	if decision.Adopted != 0 {
+		record.refusal = nil
 	}
 	r.report(ctx, ctj, record, decision)
-	return ctrl.Result{RequeueAfter: decision.RequeueAfter}, nil
+	retry := r.deleteJobs(ctx, ctj, record, decision.Delete)
+	return ctrl.Result{RequeueAfter: soonest(decision.RequeueAfter, retry, pollRunning(input.Jobs, cached))}, nil
 }
 
-// decide asks pkg/trigger, and reads the last Job live where that is asked for: the cache may not have it
-// yet, or no longer by its label.
+// soonest returns the shortest of several waits, of which zero is none.
+func soonest(waits ...time.Duration) time.Duration {
+	waits = slices.DeleteFunc(waits, func(wait time.Duration) bool { return wait == 0 })
+	if len(waits) == 0 {
+		return 0
+	}
+	return slices.Min(waits)
+}
+
+// pollRunning says when to ask again for the Jobs that had to be read live, those behind the first cached ones.
+func pollRunning(jobs []trigger.Job, cached int) time.Duration {
+	if slices.ContainsFunc(jobs[cached:], func(j trigger.Job) bool { return j.Running() }) {
+		return runningPoll
+	}
+	return 0
+}
+
+// decide asks pkg/trigger, and reads Jobs live where that is asked for: the cache may not have them yet, or no longer
+// by their label.
 func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, input *trigger.Input) (trigger.Decision, error) {
 	decision := trigger.Decide(*input)
-	if !decision.ReadLastJob {
+	if len(decision.ReadJobs) == 0 {
 		return decision, nil
 	}
-	last := &batchv1.Job{}
-	name := types.NamespacedName{Namespace: ctj.Namespace, Name: ctj.Status.LastJobName}
-	switch err := r.Live.Get(ctx, name, last); {
-	case apierrors.IsNotFound(err):
-		input.LastJobMissing = true
-	case err != nil:
-		return trigger.Decision{}, fmt.Errorf("read Job %s: %w", name.Name, err)
-	case job.Owned(last, ctj.UID):
-		input.Jobs = append(input.Jobs, job.Observe(last, ctj, record.spec.merged))
-	default:
-		input.LastJobMissing = true
+	for _, name := range decision.ReadJobs {
+		found := &batchv1.Job{}
+		err := r.Live.Get(ctx, types.NamespacedName{Namespace: ctj.Namespace, Name: name}, found)
+		switch {
+		case client.IgnoreNotFound(err) != nil:
+			return trigger.Decision{}, fmt.Errorf("read Job %s: %w", name, err)
+		case err == nil && job.Owned(found, ctj.UID):
+			input.Jobs = append(input.Jobs, job.Observe(found, ctj, record.spec.merged))
+		default:
+			input.MissingJobs = append(input.MissingJobs, name)
+		}
 	}
 	return trigger.Decide(*input), nil
 }
@@ -219,12 +249,20 @@ func (r *Reconciler) confirm(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 // report emits the events of what has been written, and logs a wait once.
 func (r *Reconciler) report(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, decision trigger.Decision) {
 	for _, event := range decision.Events {
-		r.Recorder.Eventf(ctj, nil, event.Type, event.Reason, eventAction, "%s", event.Message)
+		r.emit(ctj, event)
 	}
 	if decision.Skip != record.skip && decision.Skip != "" {
 		log.FromContext(ctx).Info("Pending, not triggered", "why", decision.Skip)
 	}
 	record.skip = decision.Skip
+}
+
+func (r *Reconciler) emit(ctj *v1alpha.ChangeTriggeredJob, event trigger.Event) {
+	var related runtime.Object
+	if event.Job != "" {
+		related = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: ctj.Namespace, Name: event.Job}}
+	}
+	r.Recorder.Eventf(ctj, related, event.Type, event.Reason, eventAction, "%s", event.Message)
 }
 
 // eventAction is what this controller was doing when an event happened.

@@ -1,7 +1,11 @@
 package controllers
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,10 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/job"
@@ -185,6 +196,18 @@ func TestReplaceDeletesTheRunningJobFirst(t *testing.T) {
 	first := w.triggered("ctj", 1).Status.LastJobName
 
 	w.change("other", "2")
+	var replaced *batchv1.Job
+	w.eventually("ctj", func(c *assert.CollectT, _ *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job) {
+		require.Len(c, jobs, 1)
+		require.NotNil(c, jobs[0].DeletionTimestamp)
+		replaced = &jobs[0]
+	})
+	require.Equal(t, []string{metav1.FinalizerDeleteDependents}, replaced.Finalizers, "it goes after its Pods")
+	w.settled()
+	require.Equal(t, int64(1), w.get("ctj").Status.TriggerCount, "its Pods may still run")
+
+	replaced.Finalizers = nil // as the garbage collector does once the Pods are gone
+	require.NoError(t, w.Update(t.Context(), replaced))
 	w.triggered("ctj", 2)
 	jobs := w.jobs("ctj")
 	require.Len(t, jobs, 1)
@@ -210,15 +233,11 @@ func TestHistoryKeepsTheNewestEndedJobs(t *testing.T) {
 	}
 	uid := w.get("ctj").UID
 	w.eventually("ctj", func(c *assert.CollectT, _ *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job) {
-		var names []string
-		for i := range jobs {
-			names = append(names, jobs[i].Name)
-		}
 		require.ElementsMatch(c, []string{
 			trigger.JobName("ctj", uid, 1), // running: never deleted
 			trigger.JobName("ctj", uid, 3),
 			trigger.JobName("ctj", uid, 4),
-		}, names)
+		}, namesOf(jobs))
 	})
 }
 
@@ -323,11 +342,71 @@ func TestAKindThatIsNotServedHoldsUpNoOtherReference(t *testing.T) {
 	})
 	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
 		requireCondition(c, ctj, "Available", metav1.ConditionFalse, trigger.ReasonKindNotServed)
-		require.NotEmpty(c, ctj.Status.ResourceHashes)
+		require.Len(c, ctj.Status.ResourceHashes, 2)
 		require.NotEmpty(c, ctj.Status.ResourceHashes[0].Fields[0].Hash)
+		require.Equal(c, trigger.Absent, ctj.Status.ResourceHashes[1].Fields[0].Hash, "a kind that is not served counts as absence")
 	})
 	w.change("config", "2")
 	w.triggered("ctj", 1)
+}
+
+func TestAKindThatComesWithItsObjectAndGoesIsAChangeEachTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	operator := w.operate()
+	gadget := schema.GroupVersionKind{Group: "gadgets.example.com", Version: "v1", Kind: "Gadget"}
+	w.trigger("ctj", nil, func(s *v1alpha.ChangeTriggeredJobSpec) {
+		s.Resources = []v1alpha.ResourceReference{{APIVersion: gadget.GroupVersion().String(), Kind: gadget.Kind, Name: "g", Namespace: w.namespace}}
+	})
+	hashIs := func(check func(c *assert.CollectT, hash string)) {
+		t.Helper()
+		w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
+			require.Len(c, ctj.Status.ResourceHashes, 1)
+			check(c, ctj.Status.ResourceHashes[0].Fields[0].Hash)
+		})
+	}
+	absent := func(c *assert.CollectT, hash string) { require.Equal(c, trigger.Absent, hash) }
+	hashIs(absent)
+
+	// The definition and the object come together: the object is not there any longer by the first look at its kind.
+	definition := definitionOf(gadget)
+	require.NoError(t, w.Create(w.ctx, definition))
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(gadget)
+	object.SetNamespace(w.namespace)
+	object.SetName("g")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { require.NoError(c, w.Create(w.ctx, object)) }, patience, tick)
+	w.triggered("ctj", 1)
+	w.watching("ctj")
+
+	// It goes while nothing runs.
+	operator.stop()
+	require.NoError(t, w.Delete(w.ctx, definition))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		err := w.Get(w.ctx, client.ObjectKeyFromObject(object), object.DeepCopy())
+		require.True(c, meta.IsNoMatchError(err) || apierrors.IsNotFound(err), "%v", err)
+	}, patience, tick)
+	w.operate()
+	w.triggered("ctj", 2)
+	hashIs(absent)
+}
+
+// definitionOf defines a namespaced kind that holds anything.
+func definitionOf(gvk schema.GroupVersionKind) *apiextensionsv1.CustomResourceDefinition {
+	singular := strings.ToLower(gvk.Kind)
+	return &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: singular + "s." + gvk.Group},
+		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Group: gvk.Group, Scope: apiextensionsv1.NamespaceScoped,
+			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: singular + "s", Singular: singular, Kind: gvk.Kind},
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+				Name: gvk.Version, Served: true, Storage: true,
+				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
+					Type: "object", XPreserveUnknownFields: new(true),
+				}},
+			}},
+		},
+	}
 }
 
 func TestAJobThatTheAPIServerRefusesIsShownAndTriedAgainAfterAnEdit(t *testing.T) {
@@ -406,15 +485,68 @@ func TestAForeignJobOfThatNameIsNeverAdopted(t *testing.T) {
 func TestADeletedChangeTriggeredJobLeavesNothingBehindInTheOperator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.operate()
+	operator := w.operate()
 	w.configMap("config", "1")
 	ctj := w.trigger("ctj", []string{"config"})
 	w.watching("ctj")
 	require.NoError(t, w.Delete(t.Context(), ctj))
-	w.settled()
+	name := client.ObjectKeyFromObject(ctj)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.False(c, operator.remembers(name))
+		_, watched := operator.engine.Observe(name)
+		require.False(c, watched)
+	}, patience, tick)
 	w.change("config", "2")
 	w.settled()
 	assert.Empty(t, w.jobs("ctj"))
+}
+
+func TestAJobThatCannotBeDeletedHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var forbidden atomic.Bool
+	forbidden.Store(true)
+	w.operate(withFaults(interceptor.Funcs{Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+		if isJob(o) && forbidden.Load() {
+			return apierrors.NewForbidden(batchv1.Resource("jobs"), o.GetName(), errors.New("a policy forbids it"))
+		}
+		return c.Delete(ctx, o, opts...)
+	}}))
+	w.configMap("config", "0")
+	w.trigger("ctj", []string{"config"}, func(s *v1alpha.ChangeTriggeredJobSpec) { s.History = ptr.To(int32(1)) })
+	w.watching("ctj")
+	for i := int64(1); i <= 3; i++ {
+		w.change("config", fmt.Sprint(i))
+		w.finish(w.triggered("ctj", i).Status.LastJobName, batchv1.JobComplete)
+	}
+	require.Len(t, w.jobs("ctj"), 3)
+	w.settled()
+	forbidden.Store(false) // which makes no event: it is tried again by itself
+	uid := w.get("ctj").UID
+	w.eventually("ctj", func(c *assert.CollectT, _ *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job) {
+		require.Equal(c, []string{trigger.JobName("ctj", uid, 3)}, namesOf(jobs))
+	})
+	for i := int64(1); i <= 3; i++ {
+		w.eventAbout("ctj", trigger.EventJobCreated, trigger.JobName("ctj", uid, i))
+	}
+}
+
+func TestTheCooldownCountsFromTheEndOfTheCreate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	now := clocktesting.NewFakePassiveClock(time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC))
+	w.operate(withClock(now), withFaults(interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		if isJob(o) {
+			now.SetTime(now.Now().Add(3500 * time.Millisecond)) // a slow webhook
+		}
+		return c.Create(ctx, o, opts...)
+	}}))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	w.change("config", "2")
+	ctj := w.triggered("ctj", 1)
+	assert.Equal(t, time.Date(2026, 3, 4, 12, 0, 4, 0, time.UTC), ctj.Status.LastTriggeredTime.UTC())
 }
 
 func TestOneTemplateThatCannotBeDecodedHoldsUpNoOther(t *testing.T) {

@@ -2,6 +2,9 @@ package controllers
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,10 +22,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
-// interrupted is the answer of a write that was lost on the way, as a client sees it.
-func interrupted() error { return apierrors.NewInternalError(context.DeadlineExceeded) }
+// interrupted is what a client sees of a write whose answer was lost on the way.
+func interrupted() error {
+	return &url.Error{Op: "Post", URL: "https://127.0.0.1", Err: io.ErrUnexpectedEOF}
+}
+
+// failed is the API server's answer where a webhook that it must ask does not.
+func failed() error { return apierrors.NewInternalError(context.DeadlineExceeded) }
 
 func TestEveryFaultOfAWriteEndsInOneJobForOneChange(t *testing.T) {
 	t.Parallel()
@@ -34,6 +43,23 @@ func TestEveryFaultOfAWriteEndsInOneJobForOneChange(t *testing.T) {
 					return interrupted()
 				}
 				return c.Create(ctx, o, opts...)
+			}}
+		},
+		"the create is answered with an error": func(spoil func() bool) interceptor.Funcs {
+			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				if isJob(o) && spoil() {
+					return failed()
+				}
+				return c.Create(ctx, o, opts...)
+			}}
+		},
+		"the create goes through and is answered with an error": func(spoil func() bool) interceptor.Funcs {
+			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				err := c.Create(ctx, o, opts...)
+				if isJob(o) && err == nil && spoil() {
+					return failed()
+				}
+				return err
 			}}
 		},
 		"the create goes through and its answer is lost": func(spoil func() bool) interceptor.Funcs {
@@ -175,11 +201,20 @@ func TestACacheThatLagsBehindOurOwnWriteIsNotDecidedOn(t *testing.T) {
 	w.watching("ctj")
 	old.Store(w.get("ctj"))
 	w.change("config", "2")
-	w.triggered("ctj", 1)
-	w.change("config", "3")
-	// After cacheGrace the operator reads live and goes on; the cache never recovers here.
-	w.triggered("ctj", 2)
-	assert.Len(t, w.jobs("ctj"), 2)
+	first := w.triggered("ctj", 1).Status.LastJobName
+	w.finish(first, batchv1.JobComplete)
+	require.NoError(t, w.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: first}},
+		client.PropagationPolicy(metav1.DeletePropagationBackground))) // its name is free: the lock holds no more
+	for n := int64(2); n <= 3; n++ {
+		w.change("config", fmt.Sprint(n+1))
+		// After cacheGrace the operator reads live and goes on; the cache never recovers here.
+		w.triggered("ctj", n)
+	}
+	jobs := w.jobs("ctj")
+	require.Len(t, jobs, 2)
+	for i := range jobs {
+		assert.NotEqual(t, first, jobs[i].Name, "trigger 1 is not run again")
+	}
 	assert.Positive(t, reads.Load())
 }
 
@@ -233,7 +268,117 @@ func TestAnOldCacheIsWaitedForAndThenPassedBy(t *testing.T) {
 
 	ctj, _, err = r.read(t.Context(), name)
 	require.NoError(t, err)
-	assert.Equal(t, "5", ctj.ResourceVersion, "what was read live is believed: the remembered version is forgotten")
+	assert.Equal(t, "7", ctj.ResourceVersion, "a cache that is older than what was read live is not believed afterwards")
+
+	r.Client = r.Live.(client.Client)
+	ctj, _, err = r.read(t.Context(), name)
+	require.NoError(t, err)
+	assert.Equal(t, "7", ctj.ResourceVersion)
+	assert.Empty(t, r.memory.of(ctj).written, "the cache has caught up")
+}
+
+func TestWhatIsReadLiveIsBelievedThoughItIsOlderThanOurOwnWrite(t *testing.T) {
+	restored := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "ctj", UID: "uid", ResourceVersion: "3"}}
+	now := clocktesting.NewFakePassiveClock(time.Now())
+	c := fake.NewClientBuilder().WithScheme(server.Scheme).WithObjects(restored).Build()
+	r := &Reconciler{Client: c, Live: c, Clock: now, memory: newMemory()}
+	r.memory.of(restored).wrote("7", now.Now().Add(-cacheGrace))
+	for range 2 { // etcd was restored from a backup: versions have gone back
+		ctj, wait, err := r.read(t.Context(), client.ObjectKeyFromObject(restored))
+		require.NoError(t, err)
+		assert.Zero(t, wait)
+		assert.Equal(t, "3", ctj.ResourceVersion)
+	}
+	assert.Empty(t, r.memory.of(restored).written)
+}
+
+func TestAJobThatAWebhookDoesNotAnswerForIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var down atomic.Bool
+	down.Store(true)
+	w.operate(withFaults(interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		if isJob(o) && down.Load() {
+			return failed()
+		}
+		return c.Create(ctx, o, opts...)
+	}}))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	w.change("config", "2")
+	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
+		requireCondition(c, ctj, "Degraded", metav1.ConditionTrue, trigger.ReasonJobNotCreated)
+		require.NotEmpty(c, ctj.Status.ResourceHashes[0].Fields[0].LastTriggeredHash, "it is pending")
+	})
+	down.Store(false)
+	w.triggered("ctj", 1)
+	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
+		requireCondition(c, ctj, "Degraded", metav1.ConditionFalse, "")
+	})
+}
+
+func TestAChangeTriggeredJobThatIsGoneIsNoSuccessfulWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.operate(withFaults(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+		if o.GetName() == "ctj" {
+			return apierrors.NewNotFound(schema.GroupResource{}, "ctj")
+		}
+		return c.SubResource(sub).Patch(ctx, o, patch, opts...)
+	}}))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"}, func(s *v1alpha.ChangeTriggeredJobSpec) { s.Resources[0].Kind = "Nothing" }) // an event is due
+	w.settled()
+	assert.Empty(t, w.events(t, "ctj"), "events speak of writes")
+}
+
+func TestALeaderThatIsNotCertainReadsLiveBeforeEveryJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var certain atomic.Bool
+	certain.Store(true)
+	var old atomic.Pointer[v1alpha.ChangeTriggeredJob]
+	w.operate(withLeading(certain.Load), withFaults(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := c.Get(ctx, key, o, opts...); err != nil {
+				return err
+			}
+			if ctj, ok := o.(*v1alpha.ChangeTriggeredJob); ok && key.Name == "ctj" && old.Load() != nil {
+				old.Load().DeepCopyInto(ctj)
+			}
+			return nil
+		},
+	}))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	w.change("config", "2")
+	w.triggered("ctj", 1)
+
+	// It is paused past its lease and wakes up with an old cache. Another leader has acted meanwhile: it has made and
+	// settled trigger 2, whose Job somebody has deleted since.
+	before := w.get("ctj")
+	settled := before.DeepCopy()
+	settled.Status.TriggerCount = 2
+	settled.Status.LastJobName, settled.Status.LastJobStatus, settled.Status.Active = trigger.JobName("ctj", before.UID, 2), v1alpha.JobSucceeded, nil
+	certain.Store(false)
+	old.Store(before)
+	require.NoError(t, w.Status().Update(t.Context(), settled))
+	w.change("config", "3")
+	w.triggered("ctj", 3)
+	for _, j := range w.jobs("ctj") {
+		assert.NotEqual(t, trigger.JobName("ctj", before.UID, 2), j.Name, "trigger 2 is not run again")
+	}
+}
+
+func TestARunningJobThatTheCacheDoesNotHaveIsAskedForAgain(t *testing.T) {
+	running, ended := trigger.Job{Outcome: v1alpha.JobActive}, trigger.Job{Outcome: v1alpha.JobSucceeded}
+	assert.Zero(t, pollRunning([]trigger.Job{running}, 1), "its end makes an event")
+	assert.Zero(t, pollRunning([]trigger.Job{running, ended}, 1))
+	assert.Equal(t, runningPoll, pollRunning([]trigger.Job{ended, running}, 1))
+	assert.Equal(t, time.Second, soonest(0, time.Minute, time.Second))
+	assert.Zero(t, soonest(0, 0))
 }
 
 func TestAProcessReadsLiveBeforeItsFirstJob(t *testing.T) {
@@ -279,6 +424,8 @@ func TestALeaseIsFreshForItsDuration(t *testing.T) {
 	}
 	renew("me", interrupted())
 	assert.False(t, lease.Fresh(), "after a renewal that failed")
+	renew("me", nil)
+	assert.True(t, lease.Fresh())
 	renew("", nil)
 	assert.False(t, lease.Fresh(), "after it was given back")
 	renew("me", nil)

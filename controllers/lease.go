@@ -36,9 +36,11 @@ func (l *Lease) renew(record resourcelock.LeaderElectionRecord, write func() err
 	if err := write(); err != nil {
 		return err
 	}
-	if record.HolderIdentity == l.Identity() { // else it was given back
-		l.renewed.Store(&asked)
+	if record.HolderIdentity != l.Identity() { // it was given back
+		l.renewed.Store(nil)
+		return nil
 	}
+	l.renewed.Store(&asked)
 	return nil
 }
 

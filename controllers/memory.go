@@ -23,8 +23,8 @@ type memory struct {
 type record struct {
 	uid types.UID
 
-	// written is the resourceVersion of our last write until the cache has caught up with it, and
-	// writtenAt its time.
+	// written is the resourceVersion of our last write, or of a live read since, until the cache has caught
+	// up with it; writtenAt is the time of the write.
 	written   string
 	writtenAt time.Time
 
@@ -37,7 +37,12 @@ type record struct {
 	// refusal is the last failed attempt to create a Job for refusedGeneration, after refusals attempts.
 	refusal           *trigger.Refusal
 	refusedGeneration int64
-	refusals          int
+	refusals          backoff
+
+	// deletes are the attempts in a row at deleting Jobs in which some could not be, and deleteAgain is when
+	// the next one is due.
+	deletes     backoff
+	deleteAgain time.Time
 
 	// statusWritten is when status was last written.
 	statusWritten time.Time
@@ -71,24 +76,13 @@ func (m *memory) forget(name types.NamespacedName) {
 	delete(m.records, name)
 }
 
-// Waits between two attempts to create a Job that was refused: doubling from the first to the second.
-const (
-	minRefusalBackoff = time.Second
-	maxRefusalBackoff = 10 * time.Minute
-)
-
 // refused remembers that the API server would not create the Job.
 func (r *record) refused(generation int64, reason, message string, now time.Time) *trigger.Refusal {
 	if r.refusal == nil || r.refusedGeneration != generation {
-		r.refusals = 0
+		r.refusals.reset()
 	}
-	wait := maxRefusalBackoff
-	if r.refusals < 10 {
-		wait = min(minRefusalBackoff<<r.refusals, maxRefusalBackoff)
-	}
-	r.refusals++
 	r.refusedGeneration = generation
-	r.refusal = &trigger.Refusal{Reason: reason, Message: message, RetryAt: now.Add(wait)}
+	r.refusal = &trigger.Refusal{Reason: reason, Message: message, RetryAt: now.Add(r.refusals.next())}
 	return r.refusal
 }
 
@@ -103,4 +97,25 @@ func (r *record) refusalFor(generation int64) *trigger.Refusal {
 // wrote remembers our own write of status.
 func (r *record) wrote(resourceVersion string, now time.Time) {
 	r.written, r.writtenAt, r.statusWritten = resourceVersion, now, now
+}
+
+// Waits between two attempts at what the API server refuses: doubling from the first to the second.
+const (
+	minBackoff = time.Second
+	maxBackoff = 10 * time.Minute
+)
+
+// backoff is how often something has failed in a row.
+type backoff int
+
+func (b *backoff) reset() { *b = 0 }
+
+// next counts a failure and returns how long to wait after it.
+func (b *backoff) next() time.Duration {
+	wait := maxBackoff
+	if *b < 10 { // 1024 s are more than ten minutes
+		wait = min(minBackoff<<*b, maxBackoff)
+	}
+	*b++
+	return wait
 }

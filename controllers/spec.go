@@ -29,7 +29,7 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
 	checked := &checkedSpec{
 		generation: ctj.Generation,
 		problems:   validate.Spec(ctj),
-		merged:     trigger.MergeReferences(ctj.Spec.Resources),
+		merged:     trigger.References(&ctj.Spec, &ctj.Status),
 	}
 	if len(checked.problems) > 0 {
 		return checked

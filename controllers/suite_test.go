@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,8 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -57,17 +60,33 @@ func newWorld(t *testing.T) *world {
 
 // operator is a running manager.
 type operator struct {
-	stop func()
+	*Reconciler
+	engine *watch.Engine
+	stop   func()
+}
+
+// remembers says whether the operator remembers anything of a ChangeTriggeredJob.
+func (o *operator) remembers(name types.NamespacedName) bool {
+	o.memory.mu.Lock()
+	defer o.memory.mu.Unlock()
+	_, ok := o.memory.records[name]
+	return ok
 }
 
 // setting changes how an operator is made.
 type setting func(*setup)
 
 type setup struct {
-	config *rest.Config
-	faults interceptor.Funcs
-	key    *keyedhash.Key
+	config  *rest.Config
+	faults  interceptor.Funcs
+	key     *keyedhash.Key
+	clock   clock.PassiveClock
+	leading func() bool
 }
+
+func withClock(c clock.PassiveClock) setting { return func(s *setup) { s.clock = c } }
+
+func withLeading(leading func() bool) setting { return func(s *setup) { s.leading = leading } }
 
 func withFaults(faults interceptor.Funcs) setting { return func(s *setup) { s.faults = faults } }
 
@@ -80,17 +99,21 @@ func testKey(t *testing.T) *keyedhash.Key {
 // operate runs an operator until it is stopped or the test ends.
 func (w *world) operate(settings ...setting) *operator {
 	w.t.Helper()
-	s := &setup{config: server.Config, key: testKey(w.t)}
+	s := &setup{config: server.Config, key: testKey(w.t), clock: clock.RealClock{}}
 	for _, set := range settings {
 		set(s)
 	}
+	owned, err := labels.NewRequirement(job.OwnerLabel, selection.Exists, nil)
+	require.NoError(w.t, err)
 	mgr, err := ctrl.NewManager(s.config, ctrl.Options{
 		Scheme:  server.Scheme,
 		Logger:  logr.Discard(),
 		Metrics: metricsserver.Options{BindAddress: "0"},
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
-			ByObject:          map[client.Object]cache.ByObject{&batchv1.Job{}: {Transform: job.Strip}},
+			ByObject: map[client.Object]cache.ByObject{
+				&batchv1.Job{}: {Label: labels.NewSelector().Add(*owned), Transform: job.Strip},
+			},
 		},
 		NewClient: func(config *rest.Config, options client.Options) (client.Client, error) {
 			c, err := client.NewWithWatch(config, options)
@@ -107,7 +130,7 @@ func (w *world) operate(settings ...setting) *operator {
 	require.NoError(w.t, mgr.Add(engine))
 	reconciler := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Watches: engine, Key: s.key,
-		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: clock.RealClock{},
+		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: s.clock, Leading: s.leading,
 	}
 	require.NoError(w.t, reconciler.SetupWithManager(mgr, wakeups, controller.Options{
 		MaxConcurrentReconciles: 4, SkipNameValidation: new(true),
@@ -126,7 +149,7 @@ func (w *world) operate(settings ...setting) *operator {
 		}
 	})
 	w.t.Cleanup(stop)
-	return &operator{stop: stop}
+	return &operator{Reconciler: reconciler, engine: engine, stop: stop}
 }
 
 // configMap creates a ConfigMap with one key.
@@ -195,6 +218,14 @@ func (w *world) jobs(name string) []batchv1.Job {
 	return list.Items
 }
 
+func namesOf(jobs []batchv1.Job) []string {
+	names := make([]string, 0, len(jobs))
+	for i := range jobs {
+		names = append(names, jobs[i].Name)
+	}
+	return names
+}
+
 // eventually waits until check holds of the ChangeTriggeredJob and its Jobs.
 func (w *world) eventually(name string, check func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job)) {
 	w.t.Helper()
@@ -260,17 +291,37 @@ func (w *world) finish(name string, outcome batchv1.JobConditionType) {
 	}, patience, tick)
 }
 
+// events returns the events about the ChangeTriggeredJob.
+func (w *world) events(t require.TestingT, name string) (events []eventsv1.Event) {
+	var list eventsv1.EventList
+	require.NoError(t, w.List(w.ctx, &list, client.InNamespace(w.namespace)))
+	for _, event := range list.Items {
+		if event.Regarding.Name == name {
+			events = append(events, event)
+		}
+	}
+	return events
+}
+
 // event waits for an event about the ChangeTriggeredJob.
 func (w *world) event(name, reason string) {
 	w.t.Helper()
+	w.eventWhere(name, reason, func(eventsv1.Event) bool { return true })
+}
+
+// eventAbout waits for one about one of its Jobs.
+func (w *world) eventAbout(name, reason, job string) {
+	w.t.Helper()
+	w.eventWhere(name, reason, func(event eventsv1.Event) bool {
+		return event.Related != nil && event.Related.Kind == "Job" && event.Related.Name == job && strings.Contains(event.Note, job)
+	})
+}
+
+func (w *world) eventWhere(name, reason string, holds func(eventsv1.Event) bool) {
+	w.t.Helper()
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		var list eventsv1.EventList
-		require.NoError(c, w.List(w.ctx, &list, client.InNamespace(w.namespace)))
-		for _, event := range list.Items {
-			if event.Regarding.Name == name && event.Reason == reason {
-				return
-			}
-		}
-		require.Fail(c, "no event "+reason+" about "+name)
+		require.True(c, slices.ContainsFunc(w.events(c, name), func(event eventsv1.Event) bool {
+			return event.Reason == reason && holds(event)
+		}), "no event %s about %s", reason, name)
 	}, patience, tick)
 }

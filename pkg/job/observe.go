@@ -12,6 +12,9 @@ import (
 // Observe returns what a decision about ctj needs to know of one of its Jobs; see Owned. references are what
 // trigger.MergeReferences makes of the spec. The Job may have been through Strip.
 //
+// Hashes and Changed are read only where a decision can ask for them: of a Job that runs, and of one that status
+// does not know of. A history of a thousand Jobs costs nothing else.
+//
 // Annotations that somebody else has written never do more harm than one Job too many: a number counts only
 // where the Job has the name of that number, and hashes that do not look like ours count as unreadable.
 func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []trigger.MergedReference) trigger.Job {
@@ -22,6 +25,9 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		Deleting:          !job.DeletionTimestamp.IsZero(),
 		Number:            number(job, ctj),
 		Outcome:           Outcome(job),
+	}
+	if !observed.Running() && observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount {
+		return observed
 	}
 	written, ok := decodeHashes(job.Annotations[HashesAnnotation])
 	if !ok {

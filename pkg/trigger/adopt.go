@@ -20,6 +20,8 @@ func (s *state) numbered(jobs []Job) []Job {
 	for i := range jobs {
 		job := &jobs[i]
 		switch {
+		case job.Number > maxNumber:
+			job.Number = 0
 		case job.Number > s.count && job.Name != JobName(s.in.Name, s.in.UID, job.Number):
 			job.Number = 0
 		case job.Number == 0 && job.Name == next:
@@ -59,6 +61,7 @@ func (s *state) unrecorded() *Job {
 // adopt takes over a Job that status does not know of, as the write that was lost would have.
 func (s *state) adopt(job *Job) {
 	s.count, s.lastJobName = job.Number, job.Name
+	s.refusal = nil // the attempt that seemed to fail did not, or another one succeeded
 	s.accountForLastJob(false)
 	s.lastTriggered = wholeSecond(s.in.Now)
 	if !job.CreationTimestamp.IsZero() {
@@ -72,7 +75,7 @@ func (s *state) adopt(job *Job) {
 		s.unanswer(nil)
 		message += "; what it ran for cannot be read, so everything counts as changed since"
 	}
-	s.events = append(s.events, Normal(EventJobAdopted, message))
+	s.events = append(s.events, Normal(EventJobAdopted, message).about(job.Name))
 }
 
 // readable reports whether a Job's hashes can be compared with present ones.
@@ -122,8 +125,8 @@ func mentions(changed []Change, object ObjectReference, path string) bool {
 	})
 }
 
-// running reports whether the Job has neither completed nor failed; one whose deletion has begun runs until
+// Running reports whether the Job has neither completed nor failed; one whose deletion has begun runs until
 // it is gone.
-func (j *Job) running() bool {
+func (j *Job) Running() bool {
 	return j.Outcome != v1alpha.JobSucceeded && j.Outcome != v1alpha.JobFailed
 }

@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -111,4 +112,25 @@ func TestRule0LeadsWhereTheLostWriteWouldHave(t *testing.T) {
 			assert.Nil(t, Decide(settled(after, taken)).Create, "the trigger has been made")
 		})
 	}
+}
+
+func TestRule0ANumberThatNobodyCountedToMovesNothing(t *testing.T) {
+	tell(t, map[string]tale{
+		"it is no number, though the name fits": {
+			[]part{changed(objectA), job(math.MaxInt64, running), noCooldown}, []expectation{creates(1)}},
+		"at the largest there is nothing more is created, and that is said": {
+			[]part{changed(objectA), counted(maxNumber), noCooldown},
+			[]expectation{createsNothing, available("False InvalidSpec"), degraded("True InvalidSpec")}},
+		"a count beyond it is taken for the largest": {
+			[]part{changed(objectA), counted(math.MaxInt64), noCooldown}, []expectation{createsNothing, degraded("True InvalidSpec")}},
+	})
+}
+
+func TestRule0AnAdoptionEndsTheRefusalOfItsCreate(t *testing.T) {
+	refusal := Refusal{Reason: ReasonJobNotCreated, Message: "a webhook did not answer", RetryAt: noon.Add(time.Minute)}
+	tell(t, map[string]tale{
+		"the Job that seemed refused is there": {
+			[]part{changed(objectA), refused(refusal), job(1, running, ranFor(objectA, "*", sum("new")))},
+			[]expectation{adopts(1), degraded("False AsExpected"), progressing("True JobActive")}},
+	})
 }

@@ -105,7 +105,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 	for i := range in.Observations {
 		observed[in.Observations[i].Reference] = &in.Observations[i]
 	}
-	for _, wanted := range wantedReferences(in, stored) {
+	for _, wanted := range References(in.Spec, stored) {
 		ref := reference{ObjectReference: wanted.Reference, fields: make([]field, 0, len(wanted.Fields))}
 		for _, path := range wanted.Fields {
 			f := kept[fieldKey{wanted.Reference, path}]
@@ -135,7 +135,7 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 	case Forbidden:
 		r.trouble, r.message = ReasonForbidden, messageForbidden
 		return true
-	case KindNotServed: // and so the object does not exist: its hashes are Absent
+	case KindNotServed: // and so the object does not exist
 		r.trouble, r.message = ReasonKindNotServed, messageKindNotServed
 	case VersionNotServed:
 		r.trouble, r.message = ReasonKindNotServed, messageVersionNotServed
@@ -154,29 +154,15 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 	}
 	all := true
 	for i := range r.fields {
-		if hash := hashes[r.fields[i].path]; hash != "" && !r.fields[i].see(hash) {
+		hash := hashes[r.fields[i].path]
+		if o.Visibility == KindNotServed {
+			hash = Absent
+		}
+		if hash != "" && !r.fields[i].see(hash) {
 			all = false
 		}
 	}
 	return all
-}
-
-// wantedReferences are those of the spec; of a spec that could not be decoded nothing is known, so that what
-// status has is kept until it is mended.
-func wantedReferences(in Input, stored *v1alpha.ChangeTriggeredJobStatus) []MergedReference {
-	if in.Spec != nil && in.Spec.Undecoded() == nil {
-		return MergeReferences(in.Spec.Resources)
-	}
-	kept := make([]v1alpha.ResourceReference, 0, len(stored.ResourceHashes))
-	for i := range stored.ResourceHashes {
-		entry := &stored.ResourceHashes[i]
-		ref := v1alpha.ResourceReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
-		for j := range entry.Fields {
-			ref.Fields = append(ref.Fields, entry.Fields[j].Field)
-		}
-		kept = append(kept, ref)
-	}
-	return MergeReferences(kept)
 }
 
 // fieldKey identifies one field of one object.

@@ -77,6 +77,8 @@ const (
 	messageIdle       = "Nothing is pending"
 	messageAsExpected = "Nothing needs attention"
 	messageTriggering = "A Job is about to be created"
+
+	messageCountExhausted = "status.triggerCount is at its largest value: delete the ChangeTriggeredJob and create it again"
 )
 
 // troubles are the reasons for which objects cannot be seen, the one to show first at first.
@@ -170,6 +172,9 @@ func (s *state) degraded(available metav1.Condition, v verdict) metav1.Condition
 // invalid says why the spec cannot work, empty where it can: by our own checks, or by the API server's, which sees
 // the Job only when it is created.
 func (s *state) invalid() string {
+	if s.count >= maxNumber {
+		return messageCountExhausted
+	}
 	if s.in.Invalid == "" && s.refusal != nil && s.refusal.Reason == ReasonInvalidSpec {
 		return s.refusal.Message
 	}

@@ -82,3 +82,14 @@ func TestRule5NoCooldownIsCutShort(t *testing.T) {
 		assert.Less(t, end.Sub(now), v1alpha.DefaultCooldown+time.Second)
 	}
 }
+
+func TestRule5TheCooldownCountsFromTheCreateNotFromTheDecision(t *testing.T) {
+	d := Decide(scene(changed(objectA)))
+	answered := noon.Add(3500 * time.Millisecond)
+	d.Created(answered)
+	assert.Equal(t, noon.Add(4*time.Second), d.Status.LastTriggeredTime.Time)
+
+	none := Decision{}
+	none.Created(answered)
+	assert.Equal(t, Decision{}, none, "nothing was created")
+}

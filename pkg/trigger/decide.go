@@ -20,8 +20,8 @@ func Decide(in Input) Decision {
 		s.adopt(job)
 		return s.conclude(Decision{Adopted: s.count, RequeueAfter: atOnce}, s.judge())
 	}
-	if s.lastJobUnaccounted() {
-		return Decision{ReadLastJob: true}
+	if unknown := s.unaccounted(); len(unknown) > 0 {
+		return Decision{ReadJobs: unknown}
 	}
 
 	verdict := s.judge()
@@ -72,7 +72,7 @@ func recall(in Input) *state {
 	if s.spec == nil {
 		s.spec = &v1alpha.ChangeTriggeredJobSpec{}
 	}
-	s.persisted = max(s.stored.TriggerCount, 0)
+	s.persisted = min(max(s.stored.TriggerCount, 0), maxNumber)
 	s.count = s.persisted
 	s.lastJobName, s.lastJobStatus = s.stored.LastJobName, s.stored.LastJobStatus
 	if s.stored.LastTriggeredTime != nil {
@@ -80,10 +80,11 @@ func recall(in Input) *state {
 	}
 	s.jobs = newestFirst(s.numbered(in.Jobs))
 	for i := range s.jobs {
-		if s.jobs[i].running() {
+		if s.jobs[i].Running() {
 			s.active = append(s.active, s.jobs[i].Name)
 		}
 	}
+	s.active = append(s.active, s.unaccounted()...) // lest a status that is written first forgets them
 	var incomparable bool
 	if s.refs, incomparable = references(in, s.stored); incomparable {
 		s.events = append(s.events, Warning(EventUnknownHashes, messageUnknownHashes))
@@ -110,7 +111,7 @@ func (s *state) trigger() *Creation {
 	s.lastTriggered = wholeSecond(s.in.Now)
 	s.active = append([]string{creation.Name}, s.active...)
 	s.refusal = nil
-	s.events = append(s.events, Normal(EventJobCreated, messageJobCreated(creation)))
+	s.events = append(s.events, Normal(EventJobCreated, messageJobCreated(creation)).about(creation.Name))
 	return creation
 }
 
@@ -125,9 +126,6 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 		wake.at(at)
 	default:
 		d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
-		for i := range d.Events {
-			d.Events[i].Message = shorten(d.Events[i].Message)
-		}
 	}
 	if d.RequeueAfter == 0 {
 		wake.at(v.until)

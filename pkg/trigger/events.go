@@ -47,7 +47,7 @@ func transitions(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
 	}
 	failed := next.LastJobStatus == v1alpha.JobFailed
 	if failed && (last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName) {
-		events = append(events, Warning(ReasonLastJobFailed, "Job "+next.LastJobName+" failed, or was deleted before it had ended"))
+		events = append(events, Warning(ReasonLastJobFailed, "Job "+next.LastJobName+" failed, or was deleted before it had ended").about(next.LastJobName))
 	}
 	return events
 }

@@ -35,7 +35,7 @@ func TestEvents(t *testing.T) {
 	t.Run("a created Job is told with what changed, never values", func(t *testing.T) {
 		d := Decide(scene(cooled, last(6, v1alpha.JobSucceeded), refersTo(objectA, "data", "x"), kept(objectA, "data", sum("1"), ""), kept(objectA, "x", sum("1"), ""), sees(objectA, sum("2"), sum("3"))))
 		assert.Equal(t, []Event{{corev1.EventTypeNormal, EventJobCreated,
-			"Created Job " + nameOf(7) + " (trigger 7): ConfigMap default/a (data, x) changed"}}, d.Events)
+			"Created Job " + nameOf(7) + " (trigger 7): ConfigMap default/a (data, x) changed", nameOf(7)}}, d.Events)
 	})
 	t.Run("trouble is a warning", func(t *testing.T) {
 		d := Decide(scene(refers(objectA), invalid("no")))

@@ -4,6 +4,9 @@ package trigger
 // keeps its place and is never deleted; nor is one that status does not know of yet, since it is the only
 // witness of its trigger. One that is going already takes no place.
 func (s *state) outdated() []Job {
+	if s.spec.Undecoded() != nil {
+		return nil // how many are to be kept is not known
+	}
 	room := s.spec.EffectiveHistory() - int(s.count-s.persisted) // the Job being created takes one
 	var outdated []Job
 	for _, job := range s.jobs {
@@ -11,7 +14,7 @@ func (s *state) outdated() []Job {
 		case job.Deleting:
 		case room > 0:
 			room--
-		case !job.running() && job.Number <= s.persisted:
+		case !job.Running() && job.Number <= s.persisted:
 			outdated = append(outdated, job)
 		}
 	}

@@ -45,6 +45,8 @@ func TestRule7History(t *testing.T) {
 			[]expectation{createsNothing, deletes()}},
 		"an invalid spec keeps its history short, too": {
 			[]part{history(1), invalid("broken"), last(2, v1alpha.JobSucceeded), refers(objectA), job(1), job(2)}, []expectation{deletes(1)}},
+		"a spec that cannot be read keeps every Job: how many are wanted is not known": {
+			[]part{last(7, v1alpha.JobSucceeded), refers(objectA), undecoded, job(1), job(2), job(3), job(4), job(5), job(6), job(7)}, []expectation{deletes()}},
 		"a history below one is one": {
 			[]part{history(-3), last(2, v1alpha.JobSucceeded), unchanged(objectA), job(1), job(2)}, []expectation{deletes(1)}},
 	})

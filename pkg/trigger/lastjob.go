@@ -1,6 +1,10 @@
 package trigger
 
-import "github.com/nusnewob/kube-changejob/apis/v1alpha"
+import (
+	"slices"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
 
 // lastJob returns the Job that status.lastJobName names, or nil.
 func (s *state) lastJob() *Job {
@@ -12,10 +16,25 @@ func (s *state) lastJob() *Job {
 	return nil
 }
 
-// lastJobUnaccounted reports whether the last Job ran when it was last heard of, and is not among the Jobs. The
-// cache may not have it yet, so nothing can be decided before it is read live.
-func (s *state) lastJobUnaccounted() bool {
-	return s.lastJobName != "" && s.lastJobStatus == v1alpha.JobActive && s.lastJob() == nil && !s.in.LastJobMissing
+// unaccounted returns the names of the Jobs that ran when status was written, and are not among the Jobs. The cache
+// may not have them yet, or have lost them with their label, so nothing can be decided before they are read live.
+func (s *state) unaccounted() []string {
+	ran := make([]string, 0, len(s.stored.Active)+1)
+	if s.lastJobStatus == v1alpha.JobActive {
+		ran = append(ran, s.lastJobName)
+	}
+	for _, job := range s.stored.Active {
+		ran = append(ran, job.Name)
+	}
+	var unknown []string
+	for _, name := range ran {
+		known := name == "" || slices.Contains(s.in.MissingJobs, name) || slices.Contains(unknown, name) ||
+			slices.ContainsFunc(s.jobs, func(j Job) bool { return j.Name == name })
+		if !known {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
 }
 
 // accountForLastJob says what became of the last Job. One that is deleted unfinished has failed, unless it is us
@@ -27,7 +46,7 @@ func (s *state) accountForLastJob(replacing bool) {
 	case job == nil && s.lastJobStatus == v1alpha.JobActive:
 		s.lastJobStatus = ""
 	case job == nil: // it ended before it was deleted
-	case !job.running():
+	case !job.Running():
 		s.lastJobStatus = job.Outcome
 	case job.Deleting && !replacing:
 		s.lastJobStatus = v1alpha.JobFailed

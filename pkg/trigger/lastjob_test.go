@@ -39,6 +39,11 @@ func TestLastJobStatus(t *testing.T) {
 			[]part{last(1, v1alpha.JobFailed), unchanged(objectA)}, []expectation{lastJobIs(1, v1alpha.JobFailed), degraded("True LastJobFailed")}},
 		"an older Job says nothing of the last one": {
 			[]part{last(2, v1alpha.JobActive), unchanged(objectA), job(1, failed), job(2, running)}, []expectation{lastJobIs(2, v1alpha.JobActive)}},
+		"a Job that is adopted before the others are read makes status forget none of them": {
+			[]part{last(1, v1alpha.JobActive), active(1), unchanged(objectA), job(2, running)},
+			[]expectation{adopts(2), func(t *testing.T, _ Input, d Decision) {
+				assert.Equal(t, []string{nameOf(2), nameOf(1)}, activeOf(d.Status))
+			}}},
 		"before the first Job there is none": {
 			[]part{unchanged(objectA)}, []expectation{func(t *testing.T, _ Input, d Decision) {
 				assert.Empty(t, d.Status.LastJobName)

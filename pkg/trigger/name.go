@@ -11,6 +11,10 @@ import (
 // jobNameEncoding writes five bits a character, with characters that any Kubernetes name may hold.
 var jobNameEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
+// maxNumber is the largest trigger number: what any JSON parser still reads exactly. Nothing triggers that often; a
+// number above it was written by hand, and counting on from there would overflow.
+const maxNumber = 1<<53 - 1
+
 // jobNameSuffixLength is the number of characters that tell one trigger's Job from another's: 50 bits.
 const jobNameSuffixLength = 10
 

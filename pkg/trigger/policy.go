@@ -25,7 +25,7 @@ type verdict struct {
 // judge says whether what is pending triggers now. What is asked first is what a user would change first.
 func (s *state) judge() verdict {
 	pending := s.pending()
-	if s.in.Invalid != "" || len(pending) == 0 {
+	if s.in.Invalid != "" || s.count >= maxNumber || len(pending) == 0 {
 		return verdict{}
 	}
 	what := describe(pending) + " changed"
@@ -109,13 +109,13 @@ func changes(pending []*reference) []Change {
 func (s *state) replace() []Job {
 	var doomed []Job
 	for _, job := range s.jobs {
-		if job.running() && !job.Deleting {
+		if job.Running() && !job.Deleting {
 			s.unanswer(job.Changed)
 			doomed = append(doomed, job)
 		}
 	}
 	if len(doomed) > 0 {
-		s.events = append(s.events, Normal(EventJobReplaced, "Deleting Job "+enumerate(names(doomed))+": it is to be replaced"))
+		s.events = append(s.events, Normal(EventJobReplaced, "Deleting Job "+enumerate(names(doomed))+": it is to be replaced").about(doomed[0].Name))
 	}
 	return doomed
 }

@@ -37,6 +37,27 @@ func MergeReferences(refs []v1alpha.ResourceReference) []MergedReference {
 	return merged
 }
 
+// References are the objects that a spec names. Of a spec that could not be decoded nothing is known, so that what
+// status has is kept until it is mended: then they are those of status.
+func References(spec *v1alpha.ChangeTriggeredJobSpec, status *v1alpha.ChangeTriggeredJobStatus) []MergedReference {
+	if spec != nil && spec.Undecoded() == nil {
+		return MergeReferences(spec.Resources)
+	}
+	if status == nil {
+		return nil
+	}
+	kept := make([]v1alpha.ResourceReference, 0, len(status.ResourceHashes))
+	for i := range status.ResourceHashes {
+		entry := &status.ResourceHashes[i]
+		ref := v1alpha.ResourceReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
+		for j := range entry.Fields {
+			ref.Fields = append(ref.Fields, entry.Fields[j].Field)
+		}
+		kept = append(kept, ref)
+	}
+	return MergeReferences(kept)
+}
+
 // String names the object for people, for example "ConfigMap default/app-config" or "Node worker-1".
 func (r ObjectReference) String() string {
 	if r.Namespace == "" {

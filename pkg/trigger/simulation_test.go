@@ -41,6 +41,7 @@ func TestP1ToP3WhateverHappens(t *testing.T) {
 				w.now = w.now.Add(time.Duration(rapid.IntRange(-90, 90).Draw(t, "minutes")) * time.Minute)
 			},
 			"spec is edited":                  func(t *rapid.T) { w.edit(t) },
+			"policy is edited":                func(t *rapid.T) { w.editPolicy(t) },
 			"Job ends":                        func(t *rapid.T) { w.endJob(t) },
 			"Job is gone":                     func(t *rapid.T) { w.loseJob(t) },
 			"Job is deleted":                  func(t *rapid.T) { w.deleteJobByHand(t) },
@@ -99,7 +100,7 @@ type world struct {
 	created  int                       // Jobs in all
 
 	jumps       int       // of the clock
-	lastCreated time.Time // when it was decided to create the last Job
+	lastCreated time.Time // when the last Job was created
 	lastJumps   int       // jumps at that time
 }
 
@@ -133,10 +134,19 @@ func (w *world) edit(t *rapid.T) {
 		Resources:         resourcesOf(objects...),
 		Condition:         rapid.SampledFrom([]v1alpha.TriggerCondition{v1alpha.TriggerAny, v1alpha.TriggerAny, v1alpha.TriggerAll}).Draw(t, "condition"),
 		Cooldown:          &metav1.Duration{Duration: time.Duration(rapid.SampledFrom([]int{0, 1, 60}).Draw(t, "cooldown")) * time.Second},
-		ConcurrencyPolicy: rapid.SampledFrom([]v1alpha.ConcurrencyPolicy{v1alpha.AllowConcurrent, v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent}).Draw(t, "policy"),
+		ConcurrencyPolicy: anyPolicy.Draw(t, "policy"),
 		Suspend:           &suspend, History: &history,
 	})
 }
+
+// editPolicy leaves the rest as it is: what runs may be too much for the new policy.
+func (w *world) editPolicy(t *rapid.T) {
+	spec := w.ctj.spec.DeepCopy()
+	spec.ConcurrencyPolicy = anyPolicy.Draw(t, "policy")
+	w.put(spec)
+}
+
+var anyPolicy = rapid.SampledFrom([]v1alpha.ConcurrencyPolicy{v1alpha.AllowConcurrent, v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent})
 
 func (w *world) put(spec *v1alpha.ChangeTriggeredJobSpec) {
 	w.ctj.spec = spec
@@ -168,7 +178,7 @@ func (w *world) anyJob(t *rapid.T, holds func(*Job) bool) *Job {
 }
 
 func (w *world) endJob(t *rapid.T) {
-	if j := w.anyJob(t, (*Job).running); j != nil {
+	if j := w.anyJob(t, (*Job).Running); j != nil {
 		j.Outcome = rapid.SampledFrom([]v1alpha.JobStatus{v1alpha.JobSucceeded, v1alpha.JobFailed}).Draw(t, "outcome")
 	}
 }
@@ -187,7 +197,7 @@ func (w *world) deleteJobByHand(t *rapid.T) {
 
 // deleteJob begins a deletion: an ended Job is gone at once, a running one when its Pods are.
 func (w *world) deleteJob(j *Job) {
-	if j.running() {
+	if j.Running() {
 		j.Deleting = true
 		return
 	}
@@ -220,7 +230,7 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 			require.GreaterOrEqual(t, w.now.Sub(w.lastCreated), op.input.Spec.EffectiveCooldown(), "a cooldown is cut short")
 		}
 		if op.input.Spec.ConcurrencyPolicy != v1alpha.AllowConcurrent {
-			require.False(t, slices.ContainsFunc(w.jobs, func(j Job) bool { return j.running() }), "two Jobs run side by side")
+			require.False(t, slices.ContainsFunc(w.jobs, func(j Job) bool { return j.Running() }), "two Jobs run side by side")
 		}
 	}
 	require.True(t, slices.ContainsFunc(c.Changed, func(change Change) bool { return op.differs(change.ObjectReference) }),
@@ -231,7 +241,7 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	for _, h := range c.Hashes {
 		require.Equal(t, op.lastKnown(h.Reference), h.Hash, "a Job for a state that nobody saw")
 	}
-	w.lastCreated, w.lastJumps = op.input.Now, op.jumps
+	w.lastCreated, w.lastJumps = w.now, w.jumps
 	w.born[c.Number] = c.Hashes
 	w.created++
 	w.jobs = append(w.jobs, Job{Name: c.Name, UID: types.UID(fmt.Sprint(w.created)), Number: c.Number, Hashes: c.Hashes, Changed: c.Changed,
@@ -308,6 +318,9 @@ type operator struct {
 	decision Decision
 }
 
+// cacheGrace is how long an old cache is waited for.
+const cacheGrace = 5 * time.Second
+
 // stage is what a round does next.
 type stage int
 
@@ -375,7 +388,7 @@ func (op *operator) lastKnown(o ObjectReference) string {
 
 // mayDelete checks that a running Job is deleted by Replace alone, once status says that its state is unanswered.
 func (op *operator) mayDelete(t *rapid.T, j *Job) {
-	if !j.running() {
+	if !j.Running() {
 		return
 	}
 	require.Equal(t, v1alpha.ReplaceConcurrent, op.input.Spec.ConcurrencyPolicy, "a running Job is deleted")
@@ -396,7 +409,7 @@ func valueOf(hash string) string {
 }
 
 func (op *operator) replaces() bool {
-	return slices.ContainsFunc(op.decision.Delete, func(j Job) bool { return j.running() })
+	return slices.ContainsFunc(op.decision.Delete, func(j Job) bool { return j.Running() })
 }
 
 // faults are what can befall a write.
@@ -438,6 +451,8 @@ func (op *operator) step(t *rapid.T, faulty bool) {
 			op.input.Jobs = append(op.input.Jobs, *op.w.job(op.decision.Create.Name))
 			op.decision = Decide(op.input)
 			require.Nil(t, op.decision.Create, "a Job that exists is not created")
+		} else {
+			op.decision.Created(op.w.now)
 		}
 	case writeStatus:
 		op.next = deleteJobs
@@ -487,8 +502,8 @@ func (op *operator) crash() {
 // decide reads and decides: never on a version older than the own last write.
 func (op *operator) decide(t *rapid.T) {
 	ctj := op.cached
-	if op.readLive {
-		ctj, op.readLive, op.written = op.w.ctj, false, 0
+	if op.readLive || ctj.version < op.written && op.w.now.Sub(op.wroteAt) >= cacheGrace {
+		ctj, op.readLive, op.written = op.w.ctj, false, op.w.ctj.version
 	}
 	if ctj.version < op.written {
 		return
@@ -504,14 +519,16 @@ func (op *operator) decide(t *rapid.T) {
 		op.input.Observations = append(op.input.Observations, observation)
 	}
 	op.decision = Decide(op.input)
-	if op.decision.ReadLastJob {
-		if j := op.w.job(ctj.status.LastJobName); j != nil {
-			op.input.Jobs = append(op.input.Jobs, *j)
-		} else {
-			op.input.LastJobMissing = true
+	if len(op.decision.ReadJobs) > 0 {
+		for _, name := range op.decision.ReadJobs {
+			if j := op.w.job(name); j != nil {
+				op.input.Jobs = append(op.input.Jobs, *j)
+			} else {
+				op.input.MissingJobs = append(op.input.MissingJobs, name)
+			}
 		}
 		op.decision = Decide(op.input)
-		require.False(t, op.decision.ReadLastJob, "read, and asked for again")
+		require.Empty(t, op.decision.ReadJobs, "read, and asked for again")
 	}
 	checkInvariants(t, op.input, op.decision)
 	switch {
@@ -550,7 +567,7 @@ func (w *world) settle(t *rapid.T) {
 				j := &w.jobs[i]
 				if j.Deleting {
 					w.remove(j)
-				} else if j.running() {
+				} else if j.Running() {
 					j.Outcome = v1alpha.JobSucceeded
 				}
 			}

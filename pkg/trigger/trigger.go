@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -37,10 +38,10 @@ type Input struct {
 
 	// Jobs are the Jobs whose controller is this ChangeTriggeredJob, by UID.
 	Jobs []Job
-	// LastJobMissing is true once a live read has shown that the Job named by status.lastJobName does
-	// not exist. While it is false and that Job is not among Jobs, the Job is taken to be running as
-	// status says, and the decision asks for the live read (Decision.ReadLastJob).
-	LastJobMissing bool
+	// MissingJobs names Jobs that a live read has shown not to exist, or to be another's. A Job that ran
+	// when status was written, and is neither among Jobs nor here, is taken to be running still: the
+	// decision asks for the live read (Decision.ReadJobs).
+	MissingJobs []string
 
 	// Refusal is the last failed attempt to create a Job for this generation of the spec, where the last
 	// attempt failed; see Refusal.
@@ -68,7 +69,7 @@ const (
 	// Forbidden means that the operator may not read the object.
 	Forbidden Visibility = "Forbidden"
 	// KindNotServed means that discovery has answered and serves this kind in no version.
-	// It counts as absence of the object (rule 2).
+	// It counts as absence of the object (rule 2): Hashes are not looked at.
 	KindNotServed Visibility = "KindNotServed"
 	// VersionNotServed means that discovery serves the kind, but not in the version referenced, or could
 	// not be asked: the object cannot be seen. It is shown as KindNotServed and is never a change.
@@ -91,7 +92,7 @@ type Observation struct {
 	// Fields are the paths that count, each once.
 	Fields []string
 	// Hashes are the published hashes of Fields, in the same order: Absent where the field or the object
-	// does not exist. Empty unless Visible (or KindNotServed, where every one is Absent).
+	// does not exist. Empty unless Visible.
 	Hashes []string
 }
 
@@ -187,25 +188,34 @@ type Event struct {
 	Reason string
 	// Message is for people; it names references and fields, never values.
 	Message string
+	// Job names the Job that the event is about; empty where it is about none. Events with the same reason
+	// and different Jobs are told apart; without it they would be counted as one, with the first one's message.
+	Job string
 }
 
-// Normal returns an event of type Normal.
+// Normal returns an event of type Normal. A message that is too long for an event is cut.
 func Normal(reason, message string) Event {
-	return Event{Type: corev1.EventTypeNormal, Reason: reason, Message: message}
+	return Event{Type: corev1.EventTypeNormal, Reason: reason, Message: shorten(message)}
 }
 
-// Warning returns an event of type Warning.
+// Warning returns an event of type Warning. A message that is too long for an event is cut.
 func Warning(reason, message string) Event {
-	return Event{Type: corev1.EventTypeWarning, Reason: reason, Message: message}
+	return Event{Type: corev1.EventTypeWarning, Reason: reason, Message: shorten(message)}
 }
 
-// Decision is what is to be done. The caller acts in this order: Create, then Status, then Delete, then
-// Events; a step that fails ends the reconcile.
+// about returns the event as one about a Job.
+func (e Event) about(job string) Event {
+	e.Job = job
+	return e
+}
+
+// Decision is what is to be done. The caller acts in this order: Create, then Status, then Events, then
+// Delete; a Create or Status that fails ends the reconcile.
 //
 //   - With Create set, Status is what is to be written once the create succeeded, and Delete counts on it.
 //   - With Adopted set, Status takes over a Job that exists already; nothing else is to be done before the
 //     next decision, which RequeueAfter wants at once.
-//   - With ReadLastJob set, nothing else is.
+//   - With ReadJobs set, nothing else is.
 //   - Events are there only with a Status.
 type Decision struct {
 	// Create is the Job to create, or nil.
@@ -217,9 +227,9 @@ type Decision struct {
 	Status *v1alpha.ChangeTriggeredJobStatus
 	// Adopted is the number of the Job that rule 0 took over, or 0.
 	Adopted int64
-	// ReadLastJob is true when the decision needs a live read of the Job named by status.lastJobName.
-	// The caller reads it, adds it to Jobs or sets LastJobMissing, and decides again.
-	ReadLastJob bool
+	// ReadJobs names Jobs that the decision needs a live read of. The caller reads them, adds each to
+	// Jobs or MissingJobs, and decides again.
+	ReadJobs []string
 	// RequeueAfter is when to decide again without any news; 0 where only news matters.
 	RequeueAfter time.Duration
 	// Events are to be emitted after the writes.
@@ -227,4 +237,12 @@ type Decision struct {
 	// Skip says why what is pending does not trigger now (in cooldown, waiting for all, …), for the log;
 	// empty where nothing is pending or a Job is created.
 	Skip string
+}
+
+// Created says when the answer to the create was there. The cooldown counts from then: counted from the decision,
+// it would be cut short by as long as the create took.
+func (d *Decision) Created(at time.Time) {
+	if d.Create != nil && d.Status != nil {
+		d.Status.LastTriggeredTime = &metav1.Time{Time: wholeSecond(at)}
+	}
 }

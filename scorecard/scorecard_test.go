@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/operator-framework/api/pkg/apis/scorecard/v1alpha3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/operator"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// bundle is a folder with the CRD where a bundle has it.
+func bundle(t *testing.T) string {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	crd, err := os.ReadFile(filepath.Join(root, "config", "crd", "bases", "triggers.changejob.dev_changetriggeredjobs.yaml"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "manifests"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifests", "crd.yaml"), crd, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifests", "another.yaml"), []byte("kind: Service\n"), 0o600))
+	return dir
+}
+
+func start(t *testing.T) *apiserver.Server {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	server := apiserver.Start(t, apiserver.CRDs(), apiserver.Webhooks(envtest.WebhookInstallOptions{
+		Paths: []string{filepath.Join(root, "config", "webhook", "manifests.yaml")},
+	}))
+	server.StartControllerManager(t, "job-controller")
+	return server
+}
+
+func TestTheScorecardPassesWithTheOperatorAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	hook := server.Env.WebhookInstallOptions
+	operator.Start(t, operator.Options{
+		KubeConfig: server.KubeConfig, WebhookCertDir: hook.LocalServingCertDir, WebhookPort: hook.LocalServingPort,
+	})
+	namespace, dir := server.Namespace(t), bundle(t)
+	t.Run("tests", func(t *testing.T) {
+		for _, name := range slices.Sorted(maps.Keys(tests)) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				result := perform(t.Context(), server.Config, name, namespace, dir)
+				assert.Equal(t, v1alpha3.PassState, result.State, result.Errors)
+				assert.Equal(t, name, result.Name)
+				assert.NotEmpty(t, result.Log)
+				assert.NotContains(t, result.Log, "left behind")
+			})
+		}
+	})
+	var left v1alpha.ChangeTriggeredJobList
+	require.NoError(t, server.Client.List(t.Context(), &left, client.InNamespace(namespace)))
+	assert.Empty(t, left.Items)
+	var configMaps corev1.ConfigMapList
+	require.NoError(t, server.Client.List(t.Context(), &configMaps, client.InNamespace(namespace)))
+	for _, configMap := range configMaps.Items {
+		assert.Equal(t, "kube-root-ca.crt", configMap.Name)
+	}
+}
+
+func TestTheScorecardFailsWithoutTheOperator(t *testing.T) {
+	t.Parallel()
+	server := start(t) // the webhook's configuration is there, and nobody answers for it
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
+		result := perform(t.Context(), server.Config, name, server.Namespace(t), bundle(t))
+		assert.Equal(t, v1alpha3.FailState, result.State, name)
+		assert.NotEmpty(t, result.Errors, name)
+	}
+}
+
+func TestTheScorecardFailsForItsOwnReasonsWhereNobodyActs(t *testing.T) {
+	t.Parallel()
+	server := apiserver.Start(t, apiserver.CRDs()) // no webhook and no operator
+	namespace := server.Namespace(t)
+	want := map[string]string{"webhook-refuses": "a kind in lower case is accepted"}
+	for _, name := range []string{"webhook-refuses", "change-triggers-one-job"} {
+		result := perform(t.Context(), server.Config, name, namespace, bundle(t))
+		assert.Equal(t, v1alpha3.FailState, result.State, name)
+		if want[name] == "" {
+			want[name] = "waited for the ChangeTriggeredJob to be Available in vain"
+		}
+		assert.Contains(t, strings.Join(result.Errors, "\n"), want[name])
+	}
+	var jobs batchv1.JobList
+	require.NoError(t, server.Client.List(t.Context(), &jobs, client.InNamespace(namespace)))
+	assert.Empty(t, jobs.Items)
+}
+
+func TestOneTestIsNamed(t *testing.T) {
+	for _, args := range [][]string{nil, {"no-such-test"}, {"webhook-refuses", "history-is-kept"}} {
+		assert.ErrorContains(t, run(t.Context(), args, "default", "/bundle", &bytes.Buffer{}), "change-triggers-one-job", args)
+	}
+}
+
+func TestTheNamespaceIsNeeded(t *testing.T) {
+	_, err := newTrial(nil, "webhook-refuses", "", "/bundle")
+	assert.ErrorContains(t, err, "SCORECARD_NAMESPACE")
+}
