@@ -3,6 +3,7 @@
 VERSION ?= 0.2.0
 IMG ?= ghcr.io/nusnewob/kube-changejob:v$(VERSION)
 BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(VERSION)
+SCORECARD_IMG ?= ghcr.io/nusnewob/kube-changejob-scorecard:v$(VERSION)
 CATALOG_IMG ?= ghcr.io/nusnewob/kube-changejob-catalog:v$(VERSION)
 
 # The program that builds images: docker, podman or buildah, with arguments if need be.
@@ -174,6 +175,15 @@ bundle-build: ## Build the image BUNDLE_IMG of bundle/ with CONTAINER_TOOL.
 .PHONY: bundle-push
 bundle-push: ## Push the image BUNDLE_IMG with CONTAINER_TOOL.
 	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(BUNDLE_IMG)
+
+.PHONY: scorecard-build
+scorecard-build: ## Build the image SCORECARD_IMG of our scorecard tests with CONTAINER_TOOL.
+	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(BUILD) -o bin/scorecard-linux-$$arch ./scorecard; done
+	go run ./hack/image build -tool '$(CONTAINER_TOOL)' -file config/scorecard/scorecard.Dockerfile -binary bin/scorecard-linux $(SCORECARD_IMG)
+
+.PHONY: scorecard-push
+scorecard-push: ## Push the image SCORECARD_IMG with CONTAINER_TOOL.
+	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(SCORECARD_IMG)
 
 .PHONY: older
 older: $(CONTROLLER_GEN) $(KUSTOMIZE) $(OPERATOR_SDK) ## Generate the bundle of OLDER_VERSION from the sources of OLDER_COMMIT, in bin/older.

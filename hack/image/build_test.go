@@ -127,14 +127,14 @@ func filesOf(t *testing.T, layout string, layers []descriptor) map[string]*tar.H
 	return files
 }
 
-// stubs writes static programs that do nothing to bin/manager-linux-*.
-func stubs(t *testing.T, dir string) {
+// stubs writes static programs that do nothing to bin/NAME-linux-*.
+func stubs(t *testing.T, dir, name string) {
 	t.Helper()
 	source := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(source, "main.go"), []byte("package main\n\nfunc main() {}\n"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(source, "go.mod"), []byte("module stub\n\ngo 1.26\n"), 0o644))
 	for _, arch := range architectures {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "bin", "manager-linux-"+arch), ".")
+		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "bin", name+"-linux-"+arch), ".")
 		cmd.Dir = source
 		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=")
 		out, err := cmd.CombinedOutput()
@@ -155,6 +155,7 @@ func copyInto(t *testing.T, dir string, names ...string) {
 		}
 		data, err := os.ReadFile(source)
 		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
 	}
 }
@@ -171,32 +172,36 @@ func touch(t *testing.T, dir string) {
 	}))
 }
 
-func TestTheOperatorsImageIsAnIndexThatCanBeBuiltAgain(t *testing.T) {
-	tool, dir := buildah(t), t.TempDir()
-	copyInto(t, dir, "Dockerfile", ".dockerignore")
-	stubs(t, dir)
+func TestAnImageIsAnIndexThatCanBeBuiltAgain(t *testing.T) {
+	for name, file := range map[string]string{"manager": "Dockerfile", "scorecard": "config/scorecard/scorecard.Dockerfile"} {
+		t.Run(name, func(t *testing.T) {
+			tool, dir := buildah(t), t.TempDir()
+			copyInto(t, dir, file, ".dockerignore")
+			stubs(t, dir, name)
 
-	first := build(t, dir, tool, "-binary", "bin/manager-linux")
-	assert.ElementsMatch(t, architectures, slices.Collect(maps.Keys(first.images)))
-	for arch, image := range first.images {
-		assert.Equal(t, arch, image.config.Architecture)
-		assert.Equal(t, "linux", image.config.OS)
-		assert.Equal(t, "65532:65532", image.config.Config.User, "a number, so that runAsNonRoot can be checked")
-		assert.Equal(t, []string{"/manager"}, image.config.Config.Entrypoint)
-		require.Len(t, image.files, 1, "nothing else is in it")
-		program := image.files["manager"]
-		require.NotNil(t, program)
-		assert.EqualValues(t, 0o755, program.Mode&0o777)
-		stub, err := os.Stat(filepath.Join(dir, "bin", "manager-linux-"+arch))
-		require.NoError(t, err)
-		assert.Equal(t, stub.Size(), program.Size, "the program of its architecture")
+			first := build(t, dir, tool, "-file", file, "-binary", "bin/"+name+"-linux")
+			assert.ElementsMatch(t, architectures, slices.Collect(maps.Keys(first.images)))
+			for arch, image := range first.images {
+				assert.Equal(t, arch, image.config.Architecture)
+				assert.Equal(t, "linux", image.config.OS)
+				assert.Equal(t, "65532:65532", image.config.Config.User, "a number, so that runAsNonRoot can be checked")
+				assert.Equal(t, []string{"/" + name}, image.config.Config.Entrypoint)
+				require.Len(t, image.files, 1, "nothing else is in it")
+				program := image.files[name]
+				require.NotNil(t, program)
+				assert.EqualValues(t, 0o755, program.Mode&0o777)
+				stub, err := os.Stat(filepath.Join(dir, "bin", name+"-linux-"+arch))
+				require.NoError(t, err)
+				assert.Equal(t, stub.Size(), program.Size, "the program of its architecture")
+			}
+
+			touch(t, dir)
+			again := build(t, dir, tool, "-file", file)
+			assert.Equal(t, first.digest, again.digest, "of files with other times, over an earlier build")
+			elsewhere := build(t, dir, buildah(t), "-file", file)
+			assert.Equal(t, first.digest, elsewhere.digest, "in another storage")
+		})
 	}
-
-	touch(t, dir)
-	second := build(t, dir, buildah(t), "-binary", "bin/manager-linux")
-	assert.Equal(t, first.digest, second.digest, "built by another storage, of files with other times")
-	again := build(t, dir, tool, "-binary", "bin/manager-linux")
-	assert.Equal(t, first.digest, again.digest, "built over an earlier one")
 }
 
 func TestTheBundlesImageHoldsTheBundle(t *testing.T) {
@@ -225,12 +230,36 @@ func TestTheBundlesImageHoldsTheBundle(t *testing.T) {
 	assert.Equal(t, first.digest, build(t, dir, buildah(t), "-file", "bundle.Dockerfile").digest)
 }
 
+func TestTheCatalogsImageHoldsCatalogAndOpmOfItsArchitecture(t *testing.T) {
+	tool, dir := buildah(t), t.TempDir()
+	copyInto(t, dir, "config/catalog/catalog.Dockerfile", ".dockerignore")
+	stubs(t, dir, "manager")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "bin", "catalog", "kube-changejob"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bin", "catalog", "kube-changejob", "catalog.yaml"), []byte("---\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "opm.Dockerfile"),
+		[]byte("FROM scratch\nARG TARGETARCH\nCOPY bin/manager-linux-${TARGETARCH} /bin/opm\n"), 0o644))
+	t.Chdir(dir)
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	require.NoError(t, run(t.Context(), []string{"build", "-tool", tool, "-file", "opm.Dockerfile", "localhost/opm:v1"}))
+
+	catalog := build(t, dir, tool, "-file", "config/catalog/catalog.Dockerfile", "-arg", "OPM_IMAGE=localhost/opm:v1")
+	assert.ElementsMatch(t, architectures, slices.Collect(maps.Keys(catalog.images)))
+	for arch, image := range catalog.images {
+		assert.ElementsMatch(t, []string{"bin/opm", "configs/kube-changejob/catalog.yaml"}, slices.Collect(maps.Keys(image.files)))
+		assert.Equal(t, "/configs", image.config.Config.Labels["operators.operatorframework.io.index.configs.v1"])
+		assert.Equal(t, []string{"/bin/opm"}, image.config.Config.Entrypoint)
+		stub, err := os.Stat(filepath.Join(dir, "bin", "manager-linux-"+arch))
+		require.NoError(t, err)
+		assert.Equal(t, stub.Size(), image.files["bin/opm"].Size, arch)
+	}
+}
+
 func TestAProgramThatWouldNotRunInTheImageIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	prefix := filepath.Join(dir, "bin", "manager-linux")
 	assert.ErrorContains(t, checkBinaries(prefix), "manager-linux-arm64 is missing: `make build-linux` builds it")
 
-	stubs(t, dir)
+	stubs(t, dir, "manager")
 	require.NoError(t, checkBinaries(prefix))
 
 	require.NoError(t, os.Rename(prefix+"-amd64", prefix+"-arm64"))

@@ -60,7 +60,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 func TestAPushedImageIsTheIndexThatWasBuilt(t *testing.T) {
 	tool, dir := buildah(t), t.TempDir()
 	copyInto(t, dir, "Dockerfile", ".dockerignore")
-	stubs(t, dir)
+	stubs(t, dir, "manager")
 	want := build(t, dir, tool).digest
 
 	r := &registry{blobs: map[string][]byte{}, manifests: map[string][]byte{}}
