@@ -20,14 +20,17 @@ import (
 
 const root = "../.."
 
-// buildah returns the tool with a storage of its own, where it is installed.
-func buildah(t *testing.T) string {
+// installed returns a tool with a storage of its own, where it is installed.
+func installed(t *testing.T, name string) string {
 	t.Helper()
-	program, err := exec.LookPath("buildah")
+	program, err := exec.LookPath(name)
 	if err != nil {
-		t.Skip("SKIPPED: images were NOT built: buildah is not installed (apt-get install buildah)")
+		t.Skipf("SKIPPED: images were NOT built with %[1]s: it is not installed (apt-get install %[1]s)", name)
 	}
-	dir := t.TempDir()
+	// podman wants a short path.
+	dir, err := os.MkdirTemp("", "image")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	// Needs neither mounts, nor a daemon, nor the machine's own storage.
 	t.Setenv("BUILDAH_ISOLATION", "chroot")
 	return strings.Join([]string{program, "--storage-driver", "vfs", "--root", dir + "/root", "--runroot", dir + "/run"}, " ")
@@ -175,7 +178,7 @@ func touch(t *testing.T, dir string) {
 func TestAnImageIsAnIndexThatCanBeBuiltAgain(t *testing.T) {
 	for name, file := range map[string]string{"manager": "Dockerfile", "scorecard": "config/scorecard/scorecard.Dockerfile"} {
 		t.Run(name, func(t *testing.T) {
-			tool, dir := buildah(t), t.TempDir()
+			tool, dir := installed(t, "buildah"), t.TempDir()
 			copyInto(t, dir, file, ".dockerignore")
 			stubs(t, dir, name)
 
@@ -198,14 +201,21 @@ func TestAnImageIsAnIndexThatCanBeBuiltAgain(t *testing.T) {
 			touch(t, dir)
 			again := build(t, dir, tool, "-file", file)
 			assert.Equal(t, first.digest, again.digest, "of files with other times, over an earlier build")
-			elsewhere := build(t, dir, buildah(t), "-file", file)
+			elsewhere := build(t, dir, installed(t, "buildah"), "-file", file)
 			assert.Equal(t, first.digest, elsewhere.digest, "in another storage")
 		})
 	}
 }
 
+func TestPodmanBuildsWhatBuildahBuilds(t *testing.T) {
+	podman, buildah, dir := installed(t, "podman"), installed(t, "buildah"), t.TempDir()
+	copyInto(t, dir, "Dockerfile", ".dockerignore")
+	stubs(t, dir, "manager")
+	assert.Equal(t, build(t, dir, buildah).digest, build(t, dir, podman).digest)
+}
+
 func TestTheBundlesImageHoldsTheBundle(t *testing.T) {
-	tool, dir := buildah(t), t.TempDir()
+	tool, dir := installed(t, "buildah"), t.TempDir()
 	copyInto(t, dir, "bundle.Dockerfile", ".dockerignore", "bundle")
 
 	first := build(t, dir, tool, "-file", "bundle.Dockerfile")
@@ -227,11 +237,11 @@ func TestTheBundlesImageHoldsTheBundle(t *testing.T) {
 	}
 
 	touch(t, dir)
-	assert.Equal(t, first.digest, build(t, dir, buildah(t), "-file", "bundle.Dockerfile").digest)
+	assert.Equal(t, first.digest, build(t, dir, installed(t, "buildah"), "-file", "bundle.Dockerfile").digest)
 }
 
 func TestTheCatalogsImageHoldsCatalogAndOpmOfItsArchitecture(t *testing.T) {
-	tool, dir := buildah(t), t.TempDir()
+	tool, dir := installed(t, "buildah"), t.TempDir()
 	copyInto(t, dir, "config/catalog/catalog.Dockerfile", ".dockerignore")
 	stubs(t, dir, "manager")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "bin", "catalog", "kube-changejob"), 0o755))

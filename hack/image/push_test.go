@@ -58,7 +58,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 }
 
 func TestAPushedImageIsTheIndexThatWasBuilt(t *testing.T) {
-	tool, dir := buildah(t), t.TempDir()
+	tool, dir := installed(t, "buildah"), t.TempDir()
 	copyInto(t, dir, "Dockerfile", ".dockerignore")
 	stubs(t, dir, "manager")
 	want := build(t, dir, tool).digest

@@ -75,7 +75,7 @@ func (t tool) build(r recipe, image string) []command {
 	commands := []command{forget}
 	for _, arch := range architectures {
 		c := t.command("build", "--os", "linux", "--arch", arch, "--build-arg", "TARGETARCH="+arch,
-			"--manifest", image, "--timestamp", date, "--identity-label=false", "--format", "oci")
+			"--manifest", image, "--layers=false", "--timestamp", date, "--identity-label=false", "--format", "oci")
 		c.args = append(c.args, rest...)
 		commands = append(commands, c)
 	}

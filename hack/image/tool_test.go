@@ -23,9 +23,9 @@ func TestTheCommandsOfEachTool(t *testing.T) {
 			tool: "/usr/bin/podman",
 			build: []string{
 				"/usr/bin/podman manifest rm example.org/x:v1",
-				"/usr/bin/podman build --os linux --arch amd64 --build-arg TARGETARCH=amd64 --manifest example.org/x:v1 " +
+				"/usr/bin/podman build --os linux --arch amd64 --build-arg TARGETARCH=amd64 --manifest example.org/x:v1 --layers=false " +
 					"--timestamp 7 --identity-label=false --format oci --file Dockerfile --build-arg A=b .",
-				"/usr/bin/podman build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 " +
+				"/usr/bin/podman build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 --layers=false " +
 					"--timestamp 7 --identity-label=false --format oci --file Dockerfile --build-arg A=b .",
 			},
 			push: []string{"/usr/bin/podman manifest push --all --format oci example.org/x:v1 docker://example.org/x:v1"},
@@ -34,9 +34,9 @@ func TestTheCommandsOfEachTool(t *testing.T) {
 			tool: "buildah --storage-driver vfs",
 			build: []string{
 				"buildah --storage-driver vfs manifest rm example.org/x:v1",
-				"buildah --storage-driver vfs build --os linux --arch amd64 --build-arg TARGETARCH=amd64 --manifest example.org/x:v1 " +
+				"buildah --storage-driver vfs build --os linux --arch amd64 --build-arg TARGETARCH=amd64 --manifest example.org/x:v1 --layers=false " +
 					"--timestamp 7 --identity-label=false --format oci --file Dockerfile --build-arg A=b .",
-				"buildah --storage-driver vfs build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 " +
+				"buildah --storage-driver vfs build --os linux --arch arm64 --build-arg TARGETARCH=arm64 --manifest example.org/x:v1 --layers=false " +
 					"--timestamp 7 --identity-label=false --format oci --file Dockerfile --build-arg A=b .",
 			},
 			push: []string{"buildah --storage-driver vfs manifest push --all --format oci example.org/x:v1 docker://example.org/x:v1"},
