@@ -13,7 +13,7 @@ CHANNELS ?= candidate,stable
 DEFAULT_CHANNEL ?= candidate
 # The version before this one in the catalog, and the commit that it is built from.
 OLDER_VERSION ?= 0.2.0-alpha.1
-OLDER_COMMIT ?= bf9ed51
+OLDER_COMMIT ?= 7b800e6
 OLDER_BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(OLDER_VERSION)
 # The image of opm that the catalog's image is built upon.
 OPM_IMAGE ?= quay.io/operator-framework/opm:v1.73.0
