@@ -26,7 +26,7 @@ func checkBinary(path string, machine elf.Machine) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer program.Close()
+	defer func() { _ = program.Close() }()
 	if program.Machine != machine {
 		return fmt.Errorf("%s is built for %s, not %s", path, program.Machine, machine)
 	}

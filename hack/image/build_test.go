@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"io"
@@ -111,10 +112,9 @@ func filesOf(t *testing.T, layout string, layers []descriptor) map[string]*tar.H
 	t.Helper()
 	files := map[string]*tar.Header{}
 	for _, layer := range layers {
-		f, err := os.Open(blob(layout, layer))
+		data, err := os.ReadFile(blob(layout, layer))
 		require.NoError(t, err)
-		defer f.Close()
-		unzipped, err := gzip.NewReader(f)
+		unzipped, err := gzip.NewReader(bytes.NewReader(data))
 		require.NoError(t, err)
 		for archive := tar.NewReader(unzipped); ; {
 			header, err := archive.Next()

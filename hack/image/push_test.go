@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +44,7 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		w.Header().Set("Location", request.URL.Path)
 		w.WriteHeader(http.StatusAccepted)
 	case request.Method == http.MethodPut && strings.HasPrefix(last, "upload-"):
-		r.blobs[request.URL.Query().Get("digest")] = append(r.blobs[last], body...)
+		r.blobs[request.URL.Query().Get("digest")] = slices.Concat(r.blobs[last], body)
 		w.WriteHeader(http.StatusCreated)
 	case request.Method == http.MethodPut:
 		digest := fmt.Sprintf("sha256:%x", sha256.Sum256(body))
