@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -279,4 +280,14 @@ func TestAProgramThatWouldNotRunInTheImageIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(prefix+"-amd64", shell, 0o755))
 	assert.ErrorContains(t, checkBinaries(prefix), "manager-linux-amd64 is not static")
+}
+
+func TestTheBundlePromisesTheArchitecturesThatAreBuilt(t *testing.T) {
+	csv, err := os.ReadFile(filepath.Join(root, "bundle", "manifests", "kube-changejob.clusterserviceversion.yaml"))
+	require.NoError(t, err)
+	var promised []string
+	for _, match := range regexp.MustCompile(`operatorframework\.io/arch\.(\w+): supported`).FindAllSubmatch(csv, -1) {
+		promised = append(promised, string(match[1]))
+	}
+	assert.ElementsMatch(t, architectures, promised)
 }
