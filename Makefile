@@ -2,9 +2,21 @@
 
 VERSION ?= 0.2.0
 IMG ?= ghcr.io/nusnewob/kube-changejob:v$(VERSION)
+BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(VERSION)
+SCORECARD_IMG ?= ghcr.io/nusnewob/kube-changejob-scorecard:v$(VERSION)
+CATALOG_IMG ?= ghcr.io/nusnewob/kube-changejob-catalog:v$(VERSION)
 
-# The program that builds images: docker, podman, buildah …
+# The program that builds images: docker, podman or buildah, with arguments if need be.
 CONTAINER_TOOL ?= docker
+# The channels that the bundle is in, and the one that a user gets who names none: candidate until 1.0.
+CHANNELS ?= candidate,stable
+DEFAULT_CHANNEL ?= candidate
+# The version before this one in the catalog, and the commit that it is built from.
+OLDER_VERSION ?= 0.2.0-alpha.1
+OLDER_COMMIT ?= 7b800e6
+OLDER_BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(OLDER_VERSION)
+# The image of opm that the catalog's image is built upon.
+OPM_IMAGE ?= quay.io/operator-framework/opm:v1.73.0
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 # The share of pkg/ and controllers/ that the tests must cover, in percent.
@@ -21,6 +33,8 @@ CONTROLLER_GEN := bin/controller-gen
 KUSTOMIZE := bin/kustomize
 GOLANGCI_LINT := bin/golangci-lint
 GOVULNCHECK := bin/govulncheck
+OPERATOR_SDK := bin/operator-sdk
+OPM := bin/opm
 # The local control plane brings a kubectl; until it is built, yours serves.
 KUBECTL ?= $(or $(wildcard $(BIN)/k8s/kubectl),kubectl)
 CRD := config/crd/bases/triggers.changejob.dev_changetriggeredjobs.yaml
@@ -42,7 +56,7 @@ all: build
 help: ## List what can be made.
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make TARGET [NAME=VALUE …]" } \
 		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
-		/^[a-zA-Z0-9_.-]+:.*## / { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-zA-Z0-9_.-]+:.*## / { printf "  \033[36m%-20s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Development
 
@@ -133,17 +147,77 @@ build-linux: ## Build the operator for images: bin/manager-linux-amd64 and bin/m
 	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(BUILD) -o bin/manager-linux-$$arch .; done
 
 .PHONY: docker-build
-docker-build: build-linux ## Build the image IMG with CONTAINER_TOOL.
-	$(CONTAINER_TOOL) build --build-arg TARGETARCH=$$(go env GOARCH) -t $(IMG) .
+docker-build: build-linux ## Build the image IMG, for amd64 and arm64, with CONTAINER_TOOL.
+	go run ./hack/image build -tool '$(CONTAINER_TOOL)' -binary bin/manager-linux $(IMG)
 
 .PHONY: docker-push
 docker-push: ## Push the image IMG with CONTAINER_TOOL.
-	$(CONTAINER_TOOL) push $(IMG)
+	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(IMG)
 
 .PHONY: build-installer
 build-installer: manifests $(KUSTOMIZE) ## Write all that an installation applies, with image IMG, to dist/install.yaml.
 	mkdir -p dist
 	$(RENDER) > dist/install.yaml
+
+##@ Bundle for the Operator Lifecycle Manager
+
+.PHONY: bundle
+bundle: manifests $(KUSTOMIZE) $(OPERATOR_SDK) ## Generate bundle/ and bundle.Dockerfile from config/manifests, with image IMG.
+	$(OPERATOR_SDK) generate kustomize manifests --quiet --interactive=false --apis-dir apis
+	rm -rf $(GENERATED) && mkdir -p $(GENERATED) && cp PROJECT $(GENERATED)
+	$(KUSTOMIZE) build config/manifests | $(SET_IMAGE) | (cd $(GENERATED) && $(CURDIR)/$(OPERATOR_SDK) generate bundle --quiet \
+		--version $(VERSION) --channels $(CHANNELS) --default-channel $(DEFAULT_CHANNEL))
+	go run ./hack/bundle -generated $(GENERATED) -icon config/manifests/icon.svg
+
+.PHONY: bundle-validate
+bundle-validate: $(OPERATOR_SDK) ## Check bundle/ as OperatorHub does.
+	$(OPERATOR_SDK) bundle validate ./bundle --select-optional suite=operatorframework
+
+.PHONY: bundle-build
+bundle-build: ## Build the image BUNDLE_IMG of bundle/ with CONTAINER_TOOL.
+	go run ./hack/image build -tool '$(CONTAINER_TOOL)' -file bundle.Dockerfile $(BUNDLE_IMG)
+
+.PHONY: bundle-push
+bundle-push: ## Push the image BUNDLE_IMG with CONTAINER_TOOL.
+	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(BUNDLE_IMG)
+
+.PHONY: scorecard-build
+scorecard-build: ## Build the image SCORECARD_IMG of our scorecard tests with CONTAINER_TOOL.
+	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(BUILD) -o bin/scorecard-linux-$$arch ./scorecard; done
+	go run ./hack/image build -tool '$(CONTAINER_TOOL)' -file config/scorecard/scorecard.Dockerfile -binary bin/scorecard-linux $(SCORECARD_IMG)
+
+.PHONY: scorecard-push
+scorecard-push: ## Push the image SCORECARD_IMG with CONTAINER_TOOL.
+	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(SCORECARD_IMG)
+
+.PHONY: older
+older: $(CONTROLLER_GEN) $(KUSTOMIZE) $(OPERATOR_SDK) ## Generate the bundle of OLDER_VERSION from the sources of OLDER_COMMIT, in bin/older.
+	rm -rf $(OLDER) && mkdir -p $(OLDER)/bin
+	git archive $(OLDER_COMMIT) | tar -x -C $(OLDER)
+	cp $^ $(OLDER)/bin
+	env -u MAKEFLAGS $(MAKE) -C $(OLDER) bundle VERSION=$(OLDER_VERSION) CHANNELS=candidate
+
+.PHONY: catalog
+catalog: older $(OPM) ## Make a file-based catalog of both versions in bin/catalog.
+	rm -rf bin/catalog
+	$(CATALOG) -opm $(OPM) -into bin/catalog bundle=$(BUNDLE_IMG) $(OLDER)/bundle=$(OLDER_BUNDLE_IMG)
+	$(OPM) validate bin/catalog
+
+.PHONY: catalog-build
+catalog-build: ## Build the image CATALOG_IMG of bin/catalog upon OPM_IMAGE, with CONTAINER_TOOL.
+	go run ./hack/image build -tool '$(CONTAINER_TOOL)' -file config/catalog/catalog.Dockerfile -arg OPM_IMAGE=$(OPM_IMAGE) $(CATALOG_IMG)
+
+.PHONY: catalog-push
+catalog-push: ## Push the image CATALOG_IMG with CONTAINER_TOOL.
+	go run ./hack/image push -tool '$(CONTAINER_TOOL)' $(CATALOG_IMG)
+
+.PHONY: community-operators
+community-operators: ## Write what is submitted to community-operators to dist/community-operators.
+	$(CATALOG) -ci config/catalog/community/ci.yaml -community dist/community-operators/operators/kube-changejob bundle=$(BUNDLE_IMG)
+
+CATALOG := go run ./hack/catalog -package config/catalog/package.yaml -icon config/manifests/icon.svg
+GENERATED := bin/bundle
+OLDER := bin/older
 
 ##@ Deployment
 
@@ -174,18 +248,25 @@ clean: ## Delete what was built, and say what that frees.
 BUILT := bin dist cover.out
 GOFILES = $$(git ls-files --cached --others --exclude-standard '*.go')
 # The image is named in config/manager; here it becomes IMG without a change to the tree.
-RENDER := $(KUSTOMIZE) build config/default | sed 's|^\( *image: \)ghcr.io/nusnewob/kube-changejob:.*|\1$(IMG)|'
+SET_IMAGE := sed 's|^\( *image: \)ghcr.io/nusnewob/kube-changejob:.*|\1$(IMG)|'
+RENDER := $(KUSTOMIZE) build config/default | $(SET_IMAGE)
 # A control plane that the user brings is respected.
 ASSETS = $(or $(KUBEBUILDER_ASSETS),$(BIN)/k8s)
 
 # Each tool is a module of its own, hack/tools/NAME, with its version pinned and its sums checked. It is
 # built again only when that changed.
-TOOLS := controller-gen kustomize golangci-lint govulncheck
+TOOLS := controller-gen kustomize golangci-lint govulncheck operator-sdk opm
 $(TOOLS:%=bin/%): bin/%: hack/tools/%/go.mod hack/tools/%/go.sum
 	@echo "building $* $$(go -C hack/tools/$* list -f '{{.Module.Version}}' tool)$(NOTE_$*)"
-	@CGO_ENABLED=0 go -C hack/tools/$* build -trimpath -o $(BIN)/$* tool
+	@CGO_ENABLED=0 go -C hack/tools/$* build -trimpath $(FLAGS_$*) -o $(BIN)/$* tool
 	@touch $@
 NOTE_golangci-lint = $(empty) (takes some minutes the first time)
+NOTE_operator-sdk = $(NOTE_golangci-lint)
+NOTE_opm = $(NOTE_golangci-lint)
+# operator-sdk writes its version into what it generates.
+FLAGS_operator-sdk = -tags containers_image_openpgp -ldflags "-X github.com/operator-framework/operator-sdk/internal/version.Version=$$(go \
+	-C hack/tools/operator-sdk list -f '{{.Module.Version}}' tool)"
+FLAGS_opm = -tags json1,containers_image_openpgp
 
 # The local control plane: control-plane, demo clusters and what belongs to them.
 -include hack/localcluster/localcluster.mk

@@ -70,6 +70,7 @@ type ChangeTriggeredJobSpec struct {
 	// jobTemplate is the Job that runs. Labels and annotations of its metadata are copied to the Job.
 	// At most 512 KiB as JSON.
 	// +required
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Job template"
 	JobTemplate JobTemplate `json:"jobTemplate"`
 
 	// resources are the objects to watch, 1 to 64. Entries that name the same object are merged.
@@ -77,12 +78,14 @@ type ChangeTriggeredJobSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Watched resources"
 	Resources []ResourceReference `json:"resources"`
 
 	// condition is Any (a Job runs when one of the resources has changed since the last Job) or All
 	// (when each of them has, not necessarily at the same time).
 	// +optional
 	// +kubebuilder:default=Any
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Trigger condition",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Any","urn:alm:descriptor:com.tectonic.ui:select:All"}
 	Condition TriggerCondition `json:"condition,omitempty"`
 
 	// cooldown is the least time between two Jobs, as a duration such as 30s, 5m or 1h30m; from 0s to
@@ -94,6 +97,7 @@ type ChangeTriggeredJobSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$|^0$`
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('720h')",message="must be a duration from 0s to 720h (30 days)"
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Cooldown",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
 	Cooldown *metav1.Duration `json:"cooldown,omitempty"`
 
 	// history is the number of Jobs to keep, 1 to 1000. Older ones are deleted once they have ended; a
@@ -102,18 +106,21 @@ type ChangeTriggeredJobSpec struct {
 	// +kubebuilder:default=5
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Jobs to keep",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:number"}
 	History *int32 `json:"history,omitempty"`
 
 	// suspend stops new Jobs while it is true. Changes are still noticed; what then differs triggers
 	// once after it is set back to false.
 	// +optional
 	// +kubebuilder:default=false
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Suspended",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:booleanSwitch"}
 	Suspend *bool `json:"suspend,omitempty"`
 
 	// concurrencyPolicy is Allow (Jobs may run side by side), Forbid (a due Job waits for the running
 	// one) or Replace (the running Job is deleted, and the new one starts once it is gone).
 	// +optional
 	// +kubebuilder:default=Allow
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Concurrency policy",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Allow","urn:alm:descriptor:com.tectonic.ui:select:Forbid","urn:alm:descriptor:com.tectonic.ui:select:Replace"}
 	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
 
 	// undecoded is set where the stored spec does not fit these types; see Undecoded.
@@ -126,23 +133,27 @@ type ResourceReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="API version",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
 	APIVersion string `json:"apiVersion"`
 
 	// kind of the object, capitalised as the API server has it, for example ConfigMap.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Kind",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
 	Kind string `json:"kind"`
 
 	// name of the object.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Name",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
 	Name string `json:"name"`
 
 	// namespace of the object; required for namespaced kinds, and not allowed for cluster-scoped ones.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Namespace",xDescriptors={"urn:alm:descriptor:io.kubernetes:Namespace"}
 	Namespace string `json:"namespace,omitempty"`
 
 	// fields are the paths that count, for example data or spec.template.spec.containers[*].image.
@@ -155,6 +166,7 @@ type ResourceReference struct {
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Fields"
 	Fields []string `json:"fields,omitempty"`
 }
 
@@ -162,6 +174,7 @@ type ResourceReference struct {
 type ChangeTriggeredJobStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Observed generation"
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Available (everything referenced can be seen), Progressing (a change waits, or a
@@ -170,37 +183,45 @@ type ChangeTriggeredJobStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Conditions",xDescriptors={"urn:alm:descriptor:io.kubernetes.conditions"}
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// resourceHashes holds, for each referenced object, a keyed hash of each field that counts.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Resource hashes"
 	ResourceHashes []ResourceHash `json:"resourceHashes,omitempty"`
 
 	// lastTriggeredTime is when the last Job was created, in whole seconds. The cooldown counts from it.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last triggered"
 	LastTriggeredTime *metav1.Time `json:"lastTriggeredTime,omitempty"`
 
 	// lastJobName is the name of the last Job.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last Job",xDescriptors={"urn:alm:descriptor:io.kubernetes:Job"}
 	LastJobName string `json:"lastJobName,omitempty"`
 
 	// lastJobStatus is the outcome of the last Job: Active, Succeeded or Failed. It is absent when the
 	// Job vanished and its end was not seen.
 	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last Job status",xDescriptors={"urn:alm:descriptor:text"}
 	LastJobStatus JobStatus `json:"lastJobStatus,omitempty"`
 
 	// triggerCount is the number of the last trigger: 1 for the first Job, 2 for the second.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Triggers"
 	TriggerCount int64 `json:"triggerCount,omitempty"`
 
 	// active lists the Jobs that have not ended, at most 50.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Active Jobs"
 	Active []JobReference `json:"active,omitempty"`
 
 	// undecoded is set where the stored status does not fit these types; see Undecoded.
@@ -222,33 +243,39 @@ type ResourceHash struct {
 	// apiVersion of the object.
 	// +required
 	// +kubebuilder:validation:MaxLength=317
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="API version"
 	APIVersion string `json:"apiVersion"`
 
 	// kind of the object.
 	// +required
 	// +kubebuilder:validation:MaxLength=63
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Kind"
 	Kind string `json:"kind"`
 
 	// name of the object.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Name"
 	Name string `json:"name"`
 
 	// namespace of the object; absent for cluster-scoped kinds.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Namespace",xDescriptors={"urn:alm:descriptor:io.kubernetes:Namespace"}
 	Namespace string `json:"namespace,omitempty"`
 
 	// fields holds a hash for each field that counts.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Fields"
 	Fields []FieldHash `json:"fields,omitempty"`
 
 	// message says what is wrong with this reference, where something is: the object does not exist,
 	// or the operator cannot see it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Message"
 	Message string `json:"message,omitempty"`
 }
 
@@ -258,18 +285,21 @@ type FieldHash struct {
 	// field is the path as the spec has it.
 	// +required
 	// +kubebuilder:validation:MaxLength=256
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Field path"
 	Field string `json:"field"`
 
 	// hash stands for the value that was last observed; "absent" where the object or the field does not
 	// exist. It is empty until the operator has seen the object for the first time.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Observed hash"
 	Hash string `json:"hash,omitempty"`
 
 	// lastTriggeredHash stands for the value that the last Job ran for. It is present only while it
 	// differs from hash, that is while this field is pending; "unknown" where that value is not known.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Hash at the last trigger"
 	LastTriggeredHash string `json:"lastTriggeredHash,omitempty"`
 }
 
@@ -285,6 +315,7 @@ type FieldHash struct {
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.lastJobStatus`
 // +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=="Available")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +operator-sdk:csv:customresourcedefinitions:displayName="Change-Triggered Job",resources={{Job,v1,""},{Event,v1,""}}
 type ChangeTriggeredJob struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
