@@ -59,4 +59,5 @@ node-down: $(LOCALCLUSTER) ## End the node, and leave nothing of it.
 
 .PHONY: test-node
 test-node: node ## Test the real node.
-	cd hack/localcluster && go test -count=1 -timeout=20m -run 'Node' -v .
+	cd hack/localcluster/registry && go vet ./... && go test ./...
+	cd hack/localcluster && LOCALCLUSTER_TEST_NODE=1 go test -count=1 -timeout=20m -run '^TestNode' -v .

@@ -152,7 +152,7 @@ func (d *nodeDescription) environment(caller []string, programs ...string) []str
 		switch strings.ToLower(name) {
 		case "path":
 			path = value
-		case "kubeconfig", "ssl_cert_file", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy":
+		case "kubeconfig", "ssl_cert_file", "curl_ca_bundle", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy":
 		default:
 			env = append(env, entry)
 		}
@@ -160,7 +160,7 @@ func (d *nodeDescription) environment(caller []string, programs ...string) []str
 	return append(env,
 		"PATH="+strings.Join(append(programs, path), ":"),
 		"KUBECONFIG="+d.KubeConfig,
-		"SSL_CERT_FILE="+d.CA,
+		"SSL_CERT_FILE="+d.CA, "CURL_CA_BUNDLE="+d.CA,
 		"CONTAINERD_ADDRESS="+filepath.Join(d.DataDir, "host/run/containerd/containerd.sock"))
 }
 
