@@ -64,7 +64,9 @@ func joinCgroup(group string) error {
 			if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 				return err
 			}
-			if err := inheritCPUSet(parent, dir); err != nil {
+			if mount.unified {
+				delegate(parent)
+			} else if err := inheritCPUSet(parent, dir); err != nil {
 				return err
 			}
 		}
@@ -73,6 +75,14 @@ func joinCgroup(group string) error {
 		}
 	}
 	return nil
+}
+
+// delegate lets the groups in a group of version 2 use the controllers that kubelet asks for. What does not work here kubelet
+// complains of: a kernel may lack one of them, and a group with processes passes none on.
+func delegate(group string) {
+	for _, controller := range []string{"cpu", "cpuset", "memory", "pids", "hugetlb"} {
+		_ = os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
+	}
 }
 
 // inheritCPUSet gives a new group of version 1 its parent's processors and memory: it has none, and takes no process so.
@@ -85,9 +95,6 @@ func inheritCPUSet(parent, dir string) error {
 		content, err := os.ReadFile(filepath.Join(parent, name))
 		if err != nil {
 			return err
-		}
-		if len(bytes.TrimSpace(content)) == 0 {
-			continue // version 2, where none means the parent's
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0); err != nil {
 			return err

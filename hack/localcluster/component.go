@@ -61,8 +61,8 @@ var components = []component{
 		minutes: 7, gigabytes: 4,
 		optional: true,
 	},
-	// What follows is for the real node. kubelet and kube-proxy are not in the control plane's binary: it takes whoever needs
-	// no node five minutes less so.
+	// What follows is for the real node. kubelet and kube-proxy are not in the control plane's binary: whoever needs no node
+	// need not wait for them.
 	{
 		name:       "kubernetes-node",
 		module:     "kubernetes",
@@ -70,7 +70,7 @@ var components = []component{
 		output:     "node/kubernetes-node",
 		links:      map[string]string{"node/kubelet": "kubernetes-node", "node/kube-proxy": "kubernetes-node"},
 		dependency: "k8s.io/kubernetes", flags: kubernetesVersion,
-		minutes: 5, gigabytes: 1,
+		minutes: 2, gigabytes: 1,
 		optional: true,
 	},
 	{

@@ -5,6 +5,8 @@ LOCALCLUSTER_SOURCES := $(filter-out %_test.go,$(wildcard hack/localcluster/*.go
 	$(wildcard hack/localcluster/nodeconfig/*)
 DEV_CLUSTER := .dev-cluster
 NODE := .node
+# More flags of node-up, such as --audit-log=audit.log.
+NODE_FLAGS ?=
 # What is built for the real node besides the control plane, and what of it comes from Debian.
 NODE_PROGRAMS := kubernetes-node containerd containerd-shim-runc-v2 ctr coredns registry pause
 NODE_PACKAGES := runc containernetworking-plugins iptables nftables iproute2 util-linux busybox-static
@@ -41,7 +43,7 @@ test-localcluster: control-plane ## Test the local control plane itself.
 ##@ Real node (Linux, root)
 
 .PHONY: node
-node: $(LOCALCLUSTER) ## Build kubelet, containerd, CoreDNS and a registry into bin/node (about 11 minutes more the first time).
+node: $(LOCALCLUSTER) ## Build kubelet, containerd, CoreDNS and a registry into bin/node (about 8 minutes more the first time).
 	@$(LOCALCLUSTER) build kubernetes $(NODE_PROGRAMS)
 
 .PHONY: node-tools
@@ -51,7 +53,7 @@ node-tools: ## Install with apt-get what the real node takes from Debian: runc, 
 
 .PHONY: node-up
 node-up: node ## Start a control plane with a real node, on which containers run, in a network of its own.
-	@$(LOCALCLUSTER) node-up --data-dir $(NODE)
+	@$(LOCALCLUSTER) node-up --data-dir $(NODE) $(NODE_FLAGS)
 
 .PHONY: node-down
 node-down: $(LOCALCLUSTER) ## End the node, and leave nothing of it.

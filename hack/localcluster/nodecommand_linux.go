@@ -95,7 +95,7 @@ func nodeUpCommand(ctx context.Context, args []string) error {
 	if err := removeNode(ctx, o.dir); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+	if err := claimNode(o.dir); err != nil {
 		return err
 	}
 	held, err := lock(o.dir)
@@ -244,20 +244,35 @@ func nodeDownCommand(ctx context.Context, args []string) error {
 	return nil
 }
 
+// nodeMarker is the file that tells a node's folder from any other: only a folder that has it, or is empty, is ever removed.
+const nodeMarker = ".localcluster-node"
+
+// claimNode makes a new or empty folder a node's.
+func claimNode(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, nodeMarker),
+		[]byte("A node of localcluster keeps its data in this folder. `localcluster node-down` removes it, with everything in it.\n"), 0o600)
+}
+
 // nodeHolder returns the id of the first process of the node in dir, 0 when none runs. A folder that holds something else is an error.
 func nodeHolder(dir string) (int, error) {
-	pid, err := holder(dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return pid, err
-	}
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return 0, nil
+	}
+	if err != nil {
 		return 0, err
 	}
-	if len(entries) > 0 {
-		return 0, fmt.Errorf("%s holds no node, and is not empty: choose another with --data-dir", dir)
+	if _, err := os.Stat(filepath.Join(dir, nodeMarker)); err != nil {
+		return 0, fmt.Errorf("%s holds other files and no node: it is left alone, choose another with --data-dir", dir)
 	}
-	return 0, nil
+	pid, err := holder(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return pid, err
 }
 
 // removeNode ends the node in dir, if it runs, and removes what is left of it or of one that was killed.
@@ -284,7 +299,7 @@ func kill(ctx context.Context, dir string, pid int) error {
 		return err
 	}
 	for {
-		if now, err := holder(dir); err != nil || now != pid {
+		if now, err := nodeHolder(dir); err != nil || now != pid {
 			return err
 		}
 		select {

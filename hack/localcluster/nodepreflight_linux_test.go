@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -77,20 +78,37 @@ func TestMountedControlGroups(t *testing.T) {
 
 func TestAFolderOfOthersIsNoNode(t *testing.T) {
 	dir := t.TempDir()
-	if pid, err := nodeHolder(dir); pid != 0 || err != nil {
-		t.Errorf("an empty one: %d, %v", pid, err)
+	for what, place := range map[string]string{"an empty one": dir, "none": filepath.Join(dir, "none")} {
+		if pid, err := nodeHolder(place); pid != 0 || err != nil {
+			t.Errorf("%s: %d, %v", what, pid, err)
+		}
 	}
-	if pid, err := nodeHolder(filepath.Join(dir, "none")); pid != 0 || err != nil {
-		t.Errorf("none: %d, %v", pid, err)
-	}
-	file := filepath.Join(dir, "precious")
+	// A file of the name of our lock makes it no node.
+	file := filepath.Join(dir, lockName)
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeNode(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "holds no node") {
-		t.Errorf("one with a file: %v", err)
+	for what, err := range map[string]error{
+		"up":   nodeUpCommand(t.Context(), []string{"--data-dir", dir}),
+		"down": removeNode(t.Context(), dir),
+	} {
+		if err == nil {
+			t.Errorf("%s takes it for one", what)
+		}
+	}
+	if err := removeNode(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "it is left alone") {
+		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(claimNode(dir), removeNode(t.Context(), dir)); err != nil {
+		t.Errorf("one of our own: %v", err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("one of our own is still there: %v", err)
 	}
 }

@@ -237,14 +237,15 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 	})
 	t.Run("pulls an image by the name of another registry", func(t *testing.T) {
 		n := &realNode{t, n.dir}
-		for format, name := range map[string]string{"tarball": "ghcr.io/example/app:v1", "oci": "quay.io/example/app:v2"} {
+		for i, image := range []struct{ format, name string }{
+			{"tarball", "ghcr.io/example/app:v1"}, {"oci", "quay.io/example/app:v2"}, {"tarball", "localhost:5000/example/app:v3"},
+		} {
 			archive := filepath.Join(t.TempDir(), "image")
-			n.exec("crane", "pull", "--format="+format, "localhost:5000/library/busybox:latest", archive)
-			if out := n.run(n.launcher("node-push", archive, name)); !strings.Contains(out, "example/app@sha256:") {
+			n.exec("crane", "pull", "--format="+image.format, "localhost:5000/library/busybox:latest", archive)
+			if out := n.run(n.launcher("node-push", archive, image.name)); !strings.Contains(out, "example/app@sha256:") {
 				t.Errorf("the push says %q", out)
 			}
-			job := "pulled-as-" + format
-			if out := n.job(job, name, "echo from "+name); out != "from "+name+"\n" {
+			if out := n.job(fmt.Sprintf("pulled-%d", i), image.name, "echo from "+image.name); out != "from "+image.name+"\n" {
 				t.Errorf("the log is %q", out)
 			}
 		}
