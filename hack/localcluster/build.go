@@ -27,7 +27,7 @@ func placeFlags(flags *flag.FlagSet) *places {
 	return p
 }
 
-func (p places) module(c component) string { return filepath.Join(p.sources, c.name) }
+func (p places) module(c component) string { return filepath.Join(p.sources, c.folder()) }
 func (p places) output(c component) string { return filepath.Join(p.bin, filepath.FromSlash(c.output)) }
 
 // buildCommand compiles the components whose programs are missing or made from other sources than today's.
@@ -133,7 +133,11 @@ func (p places) stamp(ctx context.Context, c component) (string, error) {
 		return "", fmt.Errorf("go: %w", err)
 	}
 	words := append([]string{version[0], runtime.GOOS, runtime.GOARCH}, flags...)
-	return fingerprint([]string{p.module(c), filepath.Join(p.sources, "lifeline")}, words...)
+	dirs := []string{p.module(c), filepath.Join(p.sources, "lifeline")}
+	if strings.HasPrefix(c.pkg, "./") {
+		dirs = append(dirs, filepath.Join(p.module(c), filepath.FromSlash(c.pkg)))
+	}
+	return fingerprint(dirs, words...)
 }
 
 func (p places) stampFile(c component) string { return p.output(c) + ".stamp" }
@@ -174,7 +178,7 @@ func (p places) build(ctx context.Context, c component) error {
 	}
 	show := newProgress(os.Stdout, c.name)
 	show.phase("fetching modules")
-	list := goCommand(ctx, p.module(c), append(append([]string{"list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}, flags...), ".")...)
+	list := goCommand(ctx, p.module(c), append(append([]string{"list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}, flags...), c.target())...)
 	list.Stderr = os.Stderr
 	stale, err := list.Output()
 	if err != nil {
@@ -183,7 +187,7 @@ func (p places) build(ctx context.Context, c component) error {
 	show.total = strings.Count(string(stale), "\n") - strings.Count(string(stale), "\n\n")
 
 	show.phase("compiling")
-	build := goCommand(ctx, p.module(c), append(append([]string{"build", "-v", "-o", output + ".new"}, flags...), ".")...)
+	build := goCommand(ctx, p.module(c), append(append([]string{"build", "-v", "-o", output + ".new"}, flags...), c.target())...)
 	lines, err := build.StderrPipe()
 	if err != nil {
 		return err

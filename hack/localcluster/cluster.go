@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -32,6 +33,10 @@ type options struct {
 	controllers bool
 	// node runs kube-scheduler and kwok with one simulated node, on which a Job's pods complete.
 	node bool
+	// authorization are the API server's authorization modes, "" for RBAC alone.
+	authorization string
+	// controllerArgs are appended to kube-controller-manager's arguments.
+	controllerArgs []string
 	// crds are files and folders of custom resource definitions to install.
 	crds []string
 }
@@ -213,7 +218,7 @@ func (c *cluster) startAPIServer(ctx context.Context, etcdPort int) error {
 				"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 				"--tls-cert-file=" + c.pki.cert(apiServerName), "--tls-private-key-file=" + c.pki.key(apiServerName),
 				"--client-ca-file=" + c.pki.cert("ca"),
-				"--authorization-mode=RBAC",
+				"--authorization-mode=" + cmp.Or(c.authorization, "RBAC"),
 				"--service-account-issuer=https://kubernetes.default.svc",
 				"--service-account-key-file=" + c.pki.key(serviceAccountsName),
 				"--service-account-signing-key-file=" + c.pki.key(serviceAccountsName),
@@ -262,11 +267,12 @@ func (c *cluster) startWithKubeconfig(name string, args ...string) (*process, er
 }
 
 func (c *cluster) startControllers(ctx context.Context) error {
-	p, err := c.startWithKubeconfig("kube-controller-manager",
-		"--service-account-private-key-file="+c.pki.key(serviceAccountsName),
-		"--root-ca-file="+c.pki.cert("ca"),
+	p, err := c.startWithKubeconfig("kube-controller-manager", append([]string{
+		"--service-account-private-key-file=" + c.pki.key(serviceAccountsName),
+		"--root-ca-file=" + c.pki.cert("ca"),
 		"--leader-elect=false", "--secure-port=0",
-		"--kube-api-qps=1000", "--kube-api-burst=2000")
+		"--kube-api-qps=1000", "--kube-api-burst=2000",
+	}, c.controllerArgs...)...)
 	if err != nil {
 		return err
 	}
@@ -281,13 +287,20 @@ func (c *cluster) startControllers(ctx context.Context) error {
 // simulatedNode is the name of the node whose pods kwok plays.
 const simulatedNode = "simulated-node"
 
-func (c *cluster) startNode(ctx context.Context) error {
+func (c *cluster) startScheduler() error {
 	scheduler, err := c.startWithKubeconfig("kube-scheduler",
 		"--leader-elect=false", "--secure-port=0", "--kube-api-qps=1000", "--kube-api-burst=2000")
 	if err != nil {
 		return err
 	}
 	c.notify(scheduler)
+	return nil
+}
+
+func (c *cluster) startNode(ctx context.Context) error {
+	if err := c.startScheduler(); err != nil {
+		return err
+	}
 	kwok, err := c.startWithKubeconfig("kwok", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake")
 	if err != nil {
 		return err
@@ -399,7 +412,12 @@ func customResourcePaths(body []byte) (paths []string, err error) {
 
 // kubectl runs kubectl as the administrator.
 func (c *cluster) kubectl(ctx context.Context, args ...string) error {
-	p, err := spawn(c.dir, "kubectl", filepath.Join(c.assets, "kubectl"), append(args, "--kubeconfig="+c.kubeconfigFile())...)
+	return runProgram(ctx, c.dir, "kubectl", filepath.Join(c.assets, "kubectl"), append(args, "--kubeconfig="+c.kubeconfigFile())...)
+}
+
+// runProgram runs a program to its end, in dir, with its output in dir/NAME.log.
+func runProgram(ctx context.Context, dir, name, path string, args ...string) error {
+	p, err := spawn(dir, name, path, args...)
 	if err != nil {
 		return err
 	}
@@ -410,7 +428,7 @@ func (c *cluster) kubectl(ctx context.Context, args ...string) error {
 		return ctx.Err()
 	}
 	if !p.cmd.ProcessState.Success() {
-		return fmt.Errorf("kubectl %s: %s", strings.Join(args, " "), tail(p.log))
+		return fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), tail(p.log))
 	}
 	return nil
 }

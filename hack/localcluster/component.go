@@ -11,13 +11,17 @@ import (
 	"strings"
 )
 
-// component is a program that `build` compiles, from a Go module of its own beside this one.
+// component is a program that `build` compiles, from a Go module beside this one.
 type component struct {
 	name string
+	// module is the folder of that module, "" for one that is called as the component is, and pkg the program's package: ""
+	// for the module's own, ./DIR for another of it, and an import path for one that its tool directives name.
+	module, pkg string
+	tags        []string
 	// output is the program's place in the folder of programs, and links are more names for it there, by their targets.
 	output string
 	links  map[string]string
-	// dependency is the module whose version the program is stamped with; flags makes that into linker flags.
+	// dependency is the module whose version the program is stamped with; flags makes that into linker flags, if it has any.
 	dependency string
 	flags      func(version string) []string
 	// minutes is how long a first build took on two cores, and gigabytes what its modules, compiled packages and program
@@ -57,7 +61,72 @@ var components = []component{
 		minutes: 7, gigabytes: 4,
 		optional: true,
 	},
+	// What follows is for the real node. kubelet and kube-proxy are not in the control plane's binary: whoever needs no node
+	// need not wait for them.
+	{
+		name:       "kubernetes-node",
+		module:     "kubernetes",
+		pkg:        "./node",
+		output:     "node/kubernetes-node",
+		links:      map[string]string{"node/kubelet": "kubernetes-node", "node/kube-proxy": "kubernetes-node"},
+		dependency: "k8s.io/kubernetes", flags: kubernetesVersion,
+		minutes: 2, gigabytes: 1,
+		optional: true,
+	},
+	{
+		name:       "containerd",
+		pkg:        "github.com/containerd/containerd/v2/cmd/containerd",
+		tags:       containerdTags,
+		output:     "node/containerd",
+		dependency: "github.com/containerd/containerd/v2", flags: containerdVersion,
+		minutes: 3, gigabytes: 1,
+		optional: true,
+	},
+	{
+		name:       "containerd-shim-runc-v2",
+		module:     "containerd",
+		pkg:        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+		tags:       containerdTags,
+		output:     "node/containerd-shim-runc-v2",
+		dependency: "github.com/containerd/containerd/v2", flags: containerdVersion,
+		optional: true,
+	},
+	{
+		name:       "ctr",
+		module:     "containerd",
+		pkg:        "github.com/containerd/containerd/v2/cmd/ctr",
+		tags:       containerdTags,
+		output:     "node/ctr",
+		dependency: "github.com/containerd/containerd/v2", flags: containerdVersion,
+		optional: true,
+	},
+	{
+		name:       "coredns",
+		output:     "node/coredns",
+		dependency: "github.com/coredns/coredns",
+		minutes:    2, gigabytes: 1,
+		optional: true,
+	},
+	{
+		name:       "registry",
+		output:     "node/registry",
+		links:      map[string]string{"node/crane": "registry"},
+		dependency: "github.com/google/go-containerregistry", flags: craneVersion,
+		minutes:  1,
+		optional: true,
+	},
+	{
+		name:       "pause",
+		module:     "registry",
+		pkg:        "./pause",
+		output:     "node/pause",
+		dependency: "github.com/google/go-containerregistry",
+		optional:   true,
+	},
 }
+
+// containerdTags leave out the file systems that the node does not use, and every C library.
+var containerdTags = []string{"no_btrfs", "no_zfs", "no_devmapper", "no_aufs", "osusergo", "netgo"}
 
 // kubernetesVersion stamps a version as Kubernetes' own build does; kubectl and clients cannot parse the unstamped one.
 func kubernetesVersion(version string) []string {
@@ -73,6 +142,30 @@ func kubernetesVersion(version string) []string {
 
 func kwokVersion(version string) []string {
 	return []string{"-X sigs.k8s.io/kwok/pkg/consts.Version=" + strings.TrimPrefix(version, "v")}
+}
+
+func containerdVersion(version string) []string {
+	return []string{"-X github.com/containerd/containerd/v2/version.Version=" + version}
+}
+
+func craneVersion(version string) []string {
+	return []string{"-X github.com/google/go-containerregistry/cmd/crane/cmd.Version=" + version}
+}
+
+// folder is the folder of the component's module, beneath that of all modules.
+func (c component) folder() string {
+	if c.module != "" {
+		return c.module
+	}
+	return c.name
+}
+
+// target is the package that `go build` builds in the component's module.
+func (c component) target() string {
+	if c.pkg != "" {
+		return c.pkg
+	}
+	return "."
 }
 
 // selected returns the named components in the order of their building, without names all that are not optional.
@@ -101,8 +194,15 @@ func (c component) buildFlags(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	ldflags := append([]string{"-s", "-w"}, c.flags(version)...)
-	return []string{"-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags=" + strings.Join(ldflags, " ")}, nil
+	ldflags := []string{"-s", "-w"}
+	if c.flags != nil {
+		ldflags = append(ldflags, c.flags(version)...)
+	}
+	flags := []string{"-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags=" + strings.Join(ldflags, " ")}
+	if len(c.tags) > 0 {
+		flags = append(flags, "-tags="+strings.Join(c.tags, ","))
+	}
+	return flags, nil
 }
 
 // version reads from the component's go.mod which version of its dependency it requires.
@@ -118,7 +218,7 @@ func (c component) version(dir string) (string, error) {
 	return string(match[1]), nil
 }
 
-// fingerprint identifies what the component is made from: the sources in dirs (its module, and the package lifeline), which
+// fingerprint identifies what the component is made from: the sources in dirs (its module and package, and the package lifeline), which
 // pin all others by their hashes in go.sum, and the words, which tell compiler and flags.
 func fingerprint(dirs []string, words ...string) (string, error) {
 	var files []string

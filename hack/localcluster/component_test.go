@@ -29,17 +29,18 @@ func TestWhichComponentsAreBuilt(t *testing.T) {
 }
 
 func TestTheVersionIsTheOneThatTheModuleRequires(t *testing.T) {
-	for name, want := range map[string]string{"kubernetes": "v1.37.2", "kwok": "v0.8.0", "kubernetes-1.29": "v1.29.15"} {
+	for name, want := range map[string]string{"kubernetes": "v1.37.2", "kwok": "v0.8.0", "kubernetes-1.29": "v1.29.15",
+		"kubernetes-node": "v1.37.2", "containerd": "v2.4.2", "ctr": "v2.4.2", "registry": "v0.22.1"} {
 		t.Run(name, func(t *testing.T) {
 			chosen, err := selected([]string{name})
 			if err != nil {
 				t.Fatal(err)
 			}
-			version, err := chosen[0].version(name)
+			version, err := chosen[0].version(chosen[0].folder())
 			if err != nil || version != want {
 				t.Fatalf("got %q, %v", version, err)
 			}
-			flags, err := chosen[0].buildFlags(name)
+			flags, err := chosen[0].buildFlags(chosen[0].folder())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,15 @@
 # The local control plane: what `make` needs to build, start and stop it. Included by the Makefile.
 
 LOCALCLUSTER := bin/localcluster
-LOCALCLUSTER_SOURCES := $(filter-out %_test.go,$(wildcard hack/localcluster/*.go hack/localcluster/lifeline/*.go)) hack/localcluster/go.mod
+LOCALCLUSTER_SOURCES := $(filter-out %_test.go,$(wildcard hack/localcluster/*.go hack/localcluster/lifeline/*.go)) hack/localcluster/go.mod \
+	$(wildcard hack/localcluster/nodeconfig/*)
 DEV_CLUSTER := .dev-cluster
+NODE := .node
+# More flags of node-up, such as --audit-log=audit.log.
+NODE_FLAGS ?=
+# What is built for the real node besides the control plane, and what of it comes from Debian.
+NODE_PROGRAMS := kubernetes-node containerd containerd-shim-runc-v2 ctr coredns registry pause
+NODE_PACKAGES := runc containernetworking-plugins iptables nftables iproute2 util-linux busybox-static
 
 $(LOCALCLUSTER): $(LOCALCLUSTER_SOURCES)
 	cd hack/localcluster && GOOS= GOARCH= CGO_ENABLED=0 go build -trimpath -buildvcs=false -o $(CURDIR)/$@ .
@@ -32,3 +39,27 @@ dev-cluster-down: $(LOCALCLUSTER) ## Stop the control plane of dev-cluster and r
 .PHONY: test-localcluster
 test-localcluster: control-plane ## Test the local control plane itself.
 	cd hack/localcluster && go vet ./... && go test ./...
+
+##@ Real node (Linux, root)
+
+.PHONY: node
+node: $(LOCALCLUSTER) ## Build kubelet, containerd, CoreDNS and a registry into bin/node (about 8 minutes more the first time).
+	@$(LOCALCLUSTER) build kubernetes $(NODE_PROGRAMS)
+
+.PHONY: node-tools
+node-tools: ## Install with apt-get what the real node takes from Debian: runc, CNI plugins, nftables, busybox and the like.
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(NODE_PACKAGES)
+
+.PHONY: node-up
+node-up: node ## Start a control plane with a real node, on which containers run, in a network of its own.
+	@$(LOCALCLUSTER) node-up --data-dir $(NODE) $(NODE_FLAGS)
+
+.PHONY: node-down
+node-down: $(LOCALCLUSTER) ## End the node, and leave nothing of it.
+	@$(LOCALCLUSTER) node-down --data-dir $(NODE)
+
+.PHONY: test-node
+test-node: node ## Test the real node.
+	cd hack/localcluster/registry && go vet ./... && go test ./...
+	cd hack/localcluster && LOCALCLUSTER_TEST_NODE=1 go test -count=1 -timeout=20m -run '^TestNode' -v .

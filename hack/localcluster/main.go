@@ -1,11 +1,19 @@
 // Command localcluster builds and runs a Kubernetes control plane on this machine: no root, no containers, nothing but loopback
 // addresses and one folder of its own. It needs Go and nothing else.
 //
+// On Linux, and as root, it also runs a real node, whose pods are containers.
+//
 //	localcluster preflight                is everything here that the build needs?
 //	localcluster build [component...]     compile what is missing or out of date
 //	localcluster start [flags]            run a control plane in the foreground
 //	localcluster up [flags]               run one in the background; return when it is ready
 //	localcluster down --data-dir DIR      stop the one that runs in DIR and remove DIR
+//
+//	localcluster node-preflight           is everything here that a real node needs?
+//	localcluster node-up [flags]          run a control plane with a real node in the background
+//	localcluster node-down                end it, and leave nothing of it
+//	localcluster node-exec -- COMMAND     run a command in its network, with its kubeconfig
+//	localcluster node-push ARCHIVE NAME   put an image into its registry
 //
 // The user's kubeconfig is neither read nor written: each control plane has one of its own, in its data folder.
 package main
@@ -17,10 +25,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
 const usage = `usage: localcluster preflight|build|start|up|down [flags]
+       localcluster node-preflight|node-up|node-down|node-exec|node-push [flags]
        localcluster COMMAND -h tells a command's flags
 `
 
@@ -56,6 +66,9 @@ func run(ctx context.Context, args []string) error {
 	case "down":
 		return downCommand(ctx, rest)
 	default:
+		if strings.HasPrefix(command, "node-") {
+			return nodeCommand(ctx, command, rest)
+		}
 		fmt.Fprint(os.Stderr, usage)
 		return fmt.Errorf("unknown command %q", command)
 	}

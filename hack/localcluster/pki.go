@@ -49,12 +49,13 @@ func newAuthority(name string) (*authority, keyPair, error) {
 	return &authority{cert, key}, pair, err
 }
 
-// server makes a certificate for a server on the loopback address. It serves as a client's too: etcd calls itself with it.
-func (a *authority) server(name string) (keyPair, error) {
+// server makes a certificate for a server on the loopback address, and on these addresses. It serves as a client's too: etcd
+// calls itself with it.
+func (a *authority) server(name string, addresses ...net.IP) (keyPair, error) {
 	return a.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
 		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses: append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, addresses...),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	})
@@ -175,9 +176,12 @@ func (p *pki) tlsConfig(authority, client string) (*tls.Config, error) {
 }
 
 // kubeconfig makes a client certificate for the user, writes it to the folder as well, and writes to file a kubeconfig that
-// holds it. The user is in group system:masters.
-func (p *pki) kubeconfig(file, user, url string) error {
-	pair, err := p.ca.client(user, "system:masters")
+// holds it. The user is in these groups, in system:masters if none is named.
+func (p *pki) kubeconfig(file, user, url string, groups ...string) error {
+	if len(groups) == 0 {
+		groups = []string{"system:masters"}
+	}
+	pair, err := p.ca.client(user, groups...)
 	if err != nil {
 		return err
 	}
