@@ -33,14 +33,16 @@ func wrapped(config *rest.Config, layer func(r *http.Request, next http.RoundTri
 
 // counter counts requests.
 type counter struct {
-	mu    sync.Mutex
-	paths []string
+	mu      sync.Mutex
+	paths   []string
+	queries []string // with their paths
 }
 
 func (c *counter) count(config *rest.Config) *rest.Config {
 	return wrapped(config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		c.mu.Lock()
 		c.paths = append(c.paths, r.URL.Path)
+		c.queries = append(c.queries, r.URL.Path+"?"+r.URL.RawQuery)
 		c.mu.Unlock()
 		return next.RoundTrip(r)
 	})
@@ -58,6 +60,18 @@ func (c *counter) of(resource string) (count int) {
 	defer c.mu.Unlock()
 	for _, path := range c.paths {
 		if strings.HasSuffix(path, "/"+resource) {
+			count++
+		}
+	}
+	return count
+}
+
+// at counts the requests under a path and query that begin so, other than for a single object.
+func (c *counter) at(prefix string) (count int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, query := range c.queries {
+		if strings.HasPrefix(query, prefix) && !strings.Contains(query, "fieldSelector=") {
 			count++
 		}
 	}
@@ -290,7 +304,7 @@ func TestAStreamingListThatCannotBeHadIsAList(t *testing.T) {
 		"where it ends with an error": func(r *http.Request) *http.Response {
 			return answering200(r, event("ERROR", `{"code":410,"reason":"Expired"}`))
 		},
-		"where it ends before it is whole":   func(r *http.Request) *http.Response { return answering200(r, event("ADDED", item("other", "1"))) },
+		"where it ends before it is whole":    func(r *http.Request) *http.Response { return answering200(r, event("ADDED", item("other", "1"))) },
 		"where it breaks off within an event": func(r *http.Request) *http.Response { return answering200(r, `{"type":"ADDED","object":{`) },
 	} {
 		t.Run(sentence, func(t *testing.T) {
