@@ -207,6 +207,28 @@ func TestChangesInAGapAreSeen(t *testing.T) {
 	}
 }
 
+func TestTheEndOfAConnectionIsNobodysNews(t *testing.T) {
+	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
+		namespace := server.Namespace(t)
+		create(t, server, configMap(namespace, "watched", "a", "1"))
+		cut, requests := &cutter{}, &counter{}
+		p := startEngine(t, requests.count(cut.wrap(server.Config)))
+		p.referToA("owner", namespace, "watched")
+		p.eventually(named("owner"), shows(t, "1"))
+		put(t, server, configMap(namespace, "watched", "a", "2"))
+		p.eventually(named("owner"), shows(t, "2"))
+		requests.settle(t)
+
+		before, woken, asked := p.see(named("owner")), p.wakeups(named("owner")), requests.of("configmaps")
+		cut.cut()
+		require.Eventually(t, func() bool { return requests.of("configmaps") > asked }, patience, blink)
+		requests.settle(t)
+		require.Equal(t, asked+1, requests.of("configmaps"), "the watch goes on where it was")
+		require.Equal(t, before, p.see(named("owner")))
+		require.Equal(t, woken, p.wakeups(named("owner")))
+	})
+}
+
 func TestWhatCannotBeSeenIsNeverAbsent(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		code int
@@ -227,6 +249,9 @@ func TestWhatCannotBeSeenIsNeverAbsent(t *testing.T) {
 				p := startEngine(t, cut.wrap(server.Config), wide)
 				p.referToA("owner", namespace, "watched")
 				p.eventually(named("owner"), shows(t, "1"))
+				// A watch that has told something goes on from there, others begin with a list.
+				put(t, server, configMap(namespace, "watched", "a", "2"))
+				p.eventually(named("owner"), shows(t, "2"))
 
 				cut.set(c.code, false)
 				cut.cut()
@@ -237,7 +262,7 @@ func TestWhatCannotBeSeenIsNeverAbsent(t *testing.T) {
 				cut.set(0, false)
 				p.eventually(named("owner"), func(o Observation) bool {
 					require.False(t, o.State == Synced && !o.Exists)
-					return shows(t, "1")(o)
+					return shows(t, "2")(o)
 				})
 			})
 		})
