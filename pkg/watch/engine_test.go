@@ -455,7 +455,7 @@ func TestAKindServedInAnotherVersionOnlyIsNotAbsent(t *testing.T) {
 	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
 		namespace := server.Namespace(t)
 		gvk := widgets
-		gvk.Group = "versions.example.com"
+		gvk.Group = namespace + ".example.com" // the definition stays
 		create(t, server, widgetDefinition(gvk.Group, apiextensionsv1.NamespaceScoped, "v2"))
 		p := startEngine(t, server.Config)
 		p.Set(named("owner"), []Reference{refer(t, gvk, namespace, "w", "data.a")})

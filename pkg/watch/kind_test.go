@@ -107,6 +107,9 @@ func TestARetriedWideScopeLeavesSingleObjectsAlone(t *testing.T) {
 	s.update(func(wake wakeups) { s.setState(Forbidden, errNoList, wake) })
 	s.update(func(wake wakeups) { wide.failed(http.ErrServerClosed, wake) })
 	require.Equal(t, Forbidden, s.state, "the narrower run tells")
+	s.update(func(wake wakeups) { s.setState(Synced, nil, wake) })
+	s.update(func(wake wakeups) { wide.failed(http.ErrServerClosed, wake) })
+	require.Equal(t, NotSynced, s.state, "but nobody has it in sight")
 
 	s.update(wide.sync)
 	require.Equal(t, map[scope]*run{clusterScope: wide}, k.runs)

@@ -139,7 +139,7 @@ func (r reference) observe() Observation {
 	}
 	if !known {
 		o.State, o.Err = NotSynced, r.entry.unread
-		if apierrors.IsForbidden(o.Err) {
+		if apierrors.IsForbidden(o.Err) || apierrors.IsUnauthorized(o.Err) {
 			o.State = Forbidden
 		}
 		return o

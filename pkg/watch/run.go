@@ -202,12 +202,12 @@ func (r *run) broken(err error) {
 	})
 }
 
-// lost sets the state of the entries that no other run serves. A narrower run than this tells of its own.
+// lost sets the state of the entries that no other run serves. What a narrower run has told of an entry stays.
 func (r *run) lost(state State, err error, wake wakeups) {
 	k := r.kind
 	k.covered(r.scope, func(ent *entry) {
 		single := k.runs[objectScope(ent.name)]
-		if !k.served(ent) && (single == nil || single == r) {
+		if !k.served(ent) && (single == nil || single == r || ent.state == Synced) {
 			ent.setState(state, err, wake)
 		}
 	})
