@@ -104,10 +104,14 @@ func nodeUpCommand(ctx context.Context, args []string) error {
 	}
 	err = launchNode(ctx, o, args, held)
 	_ = held.Close()
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return errors.Join(err, removeNode(context.WithoutCancel(ctx), o.dir))
+	default:
+		return errors.Join(err, endNode(ctx, o.dir), fmt.Errorf("its logs stay in %s until the next node-up or node-down", o.dir))
 	}
-	return nil
 }
 
 // launchNode starts the first process of the node and hands the lock to it.
@@ -277,6 +281,14 @@ func nodeHolder(dir string) (int, error) {
 
 // removeNode ends the node in dir, if it runs, and removes what is left of it or of one that was killed.
 func removeNode(ctx context.Context, dir string) error {
+	if err := endNode(ctx, dir); err != nil {
+		return err
+	}
+	return removeAll(dir)
+}
+
+// endNode ends the node in dir, if it runs, and leaves of it, or of one that was killed, nothing but its folder.
+func endNode(ctx context.Context, dir string) error {
 	pid, err := nodeHolder(dir)
 	if err != nil {
 		return err
@@ -286,10 +298,7 @@ func removeNode(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	if err := removeCgroup(nodeCgroup(dir)); err != nil {
-		return err
-	}
-	return removeAll(dir)
+	return removeCgroup(nodeCgroup(dir))
 }
 
 // kill kills the first process of the node and waits until it has let go of the lock. Nothing on it is worth an orderly end:
