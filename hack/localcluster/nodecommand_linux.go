@@ -49,6 +49,7 @@ func nodeCommand(ctx context.Context, command string, args []string) error {
 func nodePreflightCommand(args []string) error {
 	flags := flag.NewFlagSet("localcluster node-preflight", flag.ContinueOnError)
 	o := nodeFlags(flags)
+	built := flags.Bool("built", true, "ask for the programs that `make node` builds, too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,7 +58,11 @@ func nodePreflightCommand(args []string) error {
 		return err
 	}
 	o.dir = dir
-	if err := nodePreflight(o); err != nil {
+	m := lookForNode(o)
+	if !*built {
+		m.unbuilt = nil
+	}
+	if err := m.verdict(); err != nil {
 		return err
 	}
 	fmt.Println("Everything is here that a real node needs.")
@@ -75,7 +80,7 @@ func nodeUpCommand(ctx context.Context, args []string) error {
 	if o.dir, err = filepath.Abs(o.dir); err != nil {
 		return err
 	}
-	if err := nodePreflight(o); err != nil {
+	if err := lookForNode(o).verdict(); err != nil {
 		return err
 	}
 	if err := o.complete(); err != nil {

@@ -37,7 +37,7 @@ func newRealNode(t *testing.T) *realNode {
 	}
 	n := &realNode{t, filepath.Join(t.TempDir(), "node")}
 	o := &nodeOptions{options: options{assets: filepath.Join(programs, "k8s")}, dir: n.dir, programs: filepath.Join(programs, "node")}
-	if err := nodePreflight(o); err != nil {
+	if err := lookForNode(o).verdict(); err != nil {
 		t.Skipf("SKIPPED, a real node was NOT tested: %v", err)
 	}
 	t.Cleanup(func() { _, _ = n.launcher("node-down").CombinedOutput() })
