@@ -432,14 +432,15 @@ func TestKindsComeAndGo(t *testing.T) {
 		p.referToA("other", namespace, "other")
 		p.eventually(named("other"), absent)
 		p.eventuallyState(named("owner"), KindNotServed)
-		_, known := p.Scope(gvk)
-		require.False(t, known)
+		_, err := p.Scope(gvk)
+		require.ErrorIs(t, err, ErrKindUnknown)
 
 		for _, value := range []string{"1", "2"} {
 			create(t, server, widgetDefinition(gvk.Group, apiextensionsv1.NamespaceScoped, "v1"))
 			p.eventually(named("owner"), absent)
-			namespaced, known := p.Scope(gvk)
-			require.True(t, namespaced && known)
+			namespaced, err := p.Scope(gvk)
+			require.NoError(t, err)
+			require.True(t, namespaced)
 			create(t, server, widget(gvk.Group, "v1", namespace, "w", value))
 			p.eventually(named("owner"), shows(t, value))
 

@@ -49,6 +49,9 @@ type denial struct {
 // created only, as a TokenReview. No permission changes that.
 var ErrNotListable = errors.New("the kind can be neither listed nor watched")
 
+// ErrKindUnknown says that nothing is known of a kind yet.
+var ErrKindUnknown = errors.New("nothing is known of this kind yet")
+
 func newKind(e *Engine, gvk schema.GroupVersionKind) *kind {
 	return &kind{
 		engine:  e,

@@ -107,17 +107,20 @@ func (e *Engine) Observe(name types.NamespacedName) (observations []Observation,
 	return observations, true
 }
 
-// Scope says whether the objects of a kind live in namespaces. It is known once discovery has
-// answered for a kind that some owner references; OnChange tells an owner of it only where its reference
-// does not fit (see ScopeError).
-func (e *Engine) Scope(gvk schema.GroupVersionKind) (namespaced, known bool) {
+// Scope says whether the objects of a kind live in namespaces. The error is ErrKindUnknown until discovery has answered
+// for a kind that some owner references, and ErrNotListable where its objects can never be read; OnChange tells an owner of
+// an answer only where its reference does not fit.
+func (e *Engine) Scope(gvk schema.GroupVersionKind) (namespaced bool, err error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	k := e.kinds[gvk]
 	if k == nil || k.resource == nil {
-		return false, false
+		return false, ErrKindUnknown
 	}
-	return k.resource.namespaced, true
+	if !k.resource.listable {
+		return false, ErrNotListable
+	}
+	return k.resource.namespaced, nil
 }
 
 func (r reference) observe() Observation {
