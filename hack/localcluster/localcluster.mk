@@ -17,7 +17,7 @@ $(LOCALCLUSTER): $(LOCALCLUSTER_SOURCES)
 ##@ Local control plane
 
 .PHONY: control-plane
-control-plane: $(LOCALCLUSTER) ## Build etcd, Kubernetes and kwok into bin/k8s (about 14 minutes the first time, then nothing).
+control-plane: $(LOCALCLUSTER) ## Build etcd, Kubernetes and kwok into bin/k8s (about 10 minutes the first time, then nothing).
 	@$(LOCALCLUSTER) build
 
 .PHONY: control-plane-1.29
