@@ -175,7 +175,9 @@ func TestErrorsAreToldWithoutTheWordsOfTheAPIServer(t *testing.T) {
 		}},
 	}})
 	require.EqualError(t, told, "the API server answered 504 Timeout")
-	require.NotContains(t, told.(*apierrors.StatusError).ErrStatus.String(), "secret")
+	var refusal *apierrors.StatusError
+	require.ErrorAs(t, told, &refusal)
+	require.NotContains(t, refusal.ErrStatus.String(), "secret")
 	require.True(t, apierrors.IsTimeout(told))
 	require.True(t, apierrors.HasStatusCause(told, metav1.CauseTypeResourceVersionTooLarge))
 	require.Equal(t, 7*time.Second, retryAfter(told))
