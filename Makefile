@@ -237,6 +237,24 @@ deploy: manifests $(KUSTOMIZE) ## Deploy the operator with image IMG to the clus
 undeploy: $(KUSTOMIZE) ## Remove the operator, the CRD, and every ChangeTriggeredJob with it.
 	$(RENDER) | $(KUBECTL) delete --ignore-not-found -f -
 
+##@ End to end
+
+.PHONY: e2e
+e2e: $(if $(OTHER_CLUSTER),,e2e-node) ## Install the operator as users do, on the real node; KUBECONFIG=… IMG=… on the command line use your cluster.
+	go test -c -o bin/e2e.test ./test/e2e
+	$(if $(OTHER_CLUSTER),,$(IN_NODE)) env E2E=1 $(if $(OTHER_CLUSTER),KUBECONFIG='$(KUBECONFIG)' IMG='$(IMG)') bin/e2e.test -test.v -test.timeout=60m
+
+.PHONY: e2e-node
+e2e-node: ## Start the real node, with the operator's image in its registry.
+	$(MAKE) docker-build CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(VERSION)
+	$(MAKE) node-up
+	$(IN_NODE) $(MAKE) docker-push CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(VERSION)
+
+# buildah needs no engine that runs; the node's registry answers for ghcr.io, too.
+E2E_TOOL := buildah --storage-driver vfs
+E2E_REGISTRY := localhost:5000/nusnewob
+IN_NODE = $(LOCALCLUSTER) node-exec --data-dir $(NODE) --
+
 ##@ Cleaning up
 
 .PHONY: clean
