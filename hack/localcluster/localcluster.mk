@@ -73,11 +73,21 @@ olm-programs: $(LOCALCLUSTER) ## Build OLM, opm and the standard scorecard tests
 # It is there for whoever has the node up; again, it changes nothing.
 .PHONY: olm-up
 olm-up: olm-programs ## Install OLM into the node of node-up.
-	@$(NODE_EXEC) bin/olm/install --programs=bin/olm $(OLM_MODULES)
+	@$(IN_NODE) bin/olm/install --programs=bin/olm $(OLM_MODULES)
 
+.PHONY: olm-images
+olm-images: catalog ## Build the images of bundles, catalog and scorecard, and of the older operator, and push them to the node.
+	$(MAKE) -C $(OLDER) docker-build bundle-build VERSION=$(OLDER_VERSION) $(call node_images,$(OLDER_VERSION))
+	$(MAKE) bundle-build scorecard-build $(call node_images,$(VERSION))
+	$(IN_NODE) $(MAKE) -C $(OLDER) docker-push bundle-push VERSION=$(OLDER_VERSION) $(call node_images,$(OLDER_VERSION))
+	$(IN_NODE) $(MAKE) bundle-push scorecard-push $(call node_images,$(VERSION))
+	printf '[[registry]]\nprefix = "quay.io"\nlocation = "localhost:5000"\ninsecure = true\n' > bin/olm/registries.conf
+	$(IN_NODE) env CONTAINERS_REGISTRIES_CONF=$(BIN)/olm/registries.conf $(MAKE) catalog-build catalog-push $(call node_images,$(VERSION))
+
+# The images of this version, as they are pushed to the node's registry. It answers for ghcr.io, too.
+node_images = CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(1) BUNDLE_IMG=$(E2E_REGISTRY)/kube-changejob-bundle:v$(1) \
+	SCORECARD_IMG=$(E2E_REGISTRY)/kube-changejob-scorecard:v$(1) CATALOG_IMG=$(E2E_REGISTRY)/kube-changejob-catalog:v$(1)
 OLM_PROGRAMS := olm olm-catalog olm-package-server olm-copy-content olm-cpb olm-opm grpc-health-probe olm-install scorecard-test
-# A command in the node's network, with its kubeconfig and programs.
-NODE_EXEC = $(LOCALCLUSTER) node-exec --data-dir $(NODE) --
 OLM_MODULES = $$(go -C hack/localcluster/olm list -m -f '--chart={{.Dir}}/deploy/chart --version={{.Version}}' \
 	github.com/operator-framework/operator-lifecycle-manager) $$(go -C hack/localcluster/olm list -m -f '--opm-version={{.Version}}' \
 	github.com/operator-framework/operator-registry) $$(go -C hack/localcluster/scorecard-test list -m -f '--sdk-version={{.Version}}' \
