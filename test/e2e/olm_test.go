@@ -127,18 +127,22 @@ func calledWithOLMsCertificate(t *testing.T) {
 
 // left is what of ours OLM leaves when a version is removed: the definition, so that nobody's ChangeTriggeredJobs are lost, with
 // the roles that OLM makes for it, the bundle's own cluster roles, and OLM's record of all this.
-var left = []string{
+var left = append([]string{
 	"customresourcedefinition.apiextensions.k8s.io/changetriggeredjobs.triggers.changejob.dev",
 	"apiservice.apiregistration.k8s.io/v1alpha.triggers.changejob.dev",
 	"clusterrole.rbac.authorization.k8s.io/changetriggeredjobs.triggers.changejob.dev-v1alpha-admin",
 	"clusterrole.rbac.authorization.k8s.io/changetriggeredjobs.triggers.changejob.dev-v1alpha-crdview",
 	"clusterrole.rbac.authorization.k8s.io/changetriggeredjobs.triggers.changejob.dev-v1alpha-edit",
 	"clusterrole.rbac.authorization.k8s.io/changetriggeredjobs.triggers.changejob.dev-v1alpha-view",
+	"namespace/" + operatorNamespace,
+}, bundleRoles...)
+
+// bundleRoles are the cluster roles that the bundle brings beside the operator's own.
+var bundleRoles = []string{
 	"clusterrole.rbac.authorization.k8s.io/kube-changejob-changetriggeredjob-admin-role",
 	"clusterrole.rbac.authorization.k8s.io/kube-changejob-changetriggeredjob-editor-role",
 	"clusterrole.rbac.authorization.k8s.io/kube-changejob-changetriggeredjob-viewer-role",
 	"clusterrole.rbac.authorization.k8s.io/kube-changejob-metrics-reader",
-	"namespace/" + operatorNamespace,
 }
 
 // unsubscribe removes the operator as the documentation says, and checks what OLM leaves, and what the operator leaves in its
@@ -168,12 +172,14 @@ func leavesLittle(t *testing.T) {
 		}
 	})
 	kubectl(t, "delete", "crd", "changetriggeredjobs.triggers.changejob.dev", "--timeout=2m")
-	kubectl(t, "delete", "clusterrole", "kube-changejob-changetriggeredjob-admin-role", "kube-changejob-changetriggeredjob-editor-role",
-		"kube-changejob-changetriggeredjob-viewer-role", "kube-changejob-metrics-reader")
-	kubectl(t, "delete", "operators.operators.coreos.com", packageName+"."+operatorNamespace)
-	for _, suffix := range []string{"admin", "crdview", "edit", "view"} {
-		kubectl(t, "delete", "clusterrole", "changetriggeredjobs.triggers.changejob.dev-v1alpha-"+suffix, "--ignore-not-found")
-	}
+	removeBundleRoles(t)
+}
+
+// removeBundleRoles removes what OLM never does: its record of the operator is kept for as long as these roles are.
+func removeBundleRoles(t *testing.T) {
+	t.Helper()
+	kubectl(t, append([]string{"delete"}, bundleRoles...)...)
+	kubectl(t, "delete", "operators.operators.coreos.com", packageName+"."+operatorNamespace, "--ignore-not-found")
 }
 
 // subscribed makes the namespaces and lets the newer version be installed with an OperatorGroup of this spec.

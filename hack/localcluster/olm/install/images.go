@@ -21,6 +21,8 @@ const (
 	// scorecardImage has the standard tests of the scorecard, and untarImage unpacks for each test the bundle that it is about.
 	scorecardImage = "quay.io/operator-framework/scorecard-test"
 	untarImage     = "quay.io/operator-framework/scorecard-untar"
+	// decompressionImage is what `operator-sdk run bundle-upgrade` unpacks a catalog with; it takes no other. Here it is a busybox.
+	decompressionImage = "registry.access.redhat.com/ubi9/ubi:9.7"
 )
 
 // image is one that is made: programs, by their places in it, beside a busybox.
@@ -63,6 +65,7 @@ func (i installation) images() []image {
 			name: untarImage + ":" + i.sdkVersion, applets: []string{"sh", "tar", "gzip"},
 			args: []string{"--user=1001", "--env=PATH=/bin"},
 		},
+		{name: decompressionImage, applets: []string{"sh", "cat", "gzip"}, args: []string{"--env=PATH=/bin"}},
 	}
 }
 
