@@ -17,6 +17,8 @@ OLDER_COMMIT ?= 7b800e6
 OLDER_BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(OLDER_VERSION)
 # The image of opm that the catalog's image is built upon.
 OPM_IMAGE ?= quay.io/operator-framework/opm:v1.73.0
+# The suites that `make test-1.29` runs.
+SUITES ?= ./apis/... ./controllers/... ./pkg/... ./scorecard/... ./test/docs/... ./test/manifests/...
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 # The share of pkg/ and controllers/ that the tests must cover, in percent.
@@ -113,8 +115,7 @@ test: control-plane build ## Run every test against a real API server, and check
 # Streaming lists were alpha in v1.29, and end only when something else changes: with them a watch syncs late.
 .PHONY: test-1.29
 test-1.29: control-plane-1.29 ## Run the suites that talk to an API server on one of v1.29.
-	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m -skip '/^with_WatchList$$' \
-		./apis/... ./controllers/... ./pkg/... ./test/docs/... ./test/manifests/...
+	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m -skip '/^with_WatchList$$' $(SUITES)
 
 .PHONY: mutants
 mutants: control-plane ## Remove the guards of the rules one by one, and check that a test notices each.

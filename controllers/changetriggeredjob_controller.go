@@ -53,7 +53,7 @@ type Watches interface {
 	Set(owner types.NamespacedName, references []watch.Reference)
 	Remove(owner types.NamespacedName)
 	Observe(owner types.NamespacedName) ([]watch.Observation, bool)
-	Scope(kind schema.GroupVersionKind) (namespaced, known bool)
+	Scope(kind schema.GroupVersionKind) (namespaced bool, err error)
 }
 
 // Reconciler reconciles ChangeTriggeredJobs. Every field but Leading is required.

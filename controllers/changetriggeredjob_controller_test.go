@@ -330,6 +330,19 @@ func TestANamespaceOnAClusterScopedKindIsAnInvalidSpec(t *testing.T) {
 	})
 }
 
+func TestAKindThatCannotBeListedIsAnInvalidSpec(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.operate()
+	w.trigger("ctj", nil, func(s *v1alpha.ChangeTriggeredJobSpec) {
+		s.Resources = []v1alpha.ResourceReference{{APIVersion: "authorization.k8s.io/v1", Kind: "SubjectAccessReview", Name: "review"}}
+	})
+	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
+		requireCondition(c, ctj, "Degraded", metav1.ConditionTrue, trigger.ReasonInvalidSpec)
+		require.Contains(c, meta.FindStatusCondition(ctj.Status.Conditions, "Degraded").Message, "spec.resources[0].kind")
+	})
+}
+
 func TestAKindThatIsNotServedHoldsUpNoOtherReference(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

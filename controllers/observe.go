@@ -32,7 +32,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	} else {
 		// A reference that does not fit its kind stays with the engine, which alone knows the kind.
 		r.Watches.Set(owner, record.spec.watched)
-		problems = validate.References(ctj.Spec.Resources, r.kindScope, nil)
+		problems = validate.References(ctj.Spec.Resources, r.kindScope, r.neverListed)
 	}
 
 	input := trigger.Input{
@@ -64,14 +64,18 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 
 // kindScope tells what the watch engine knows of a kind.
 func (r *Reconciler) kindScope(kind schema.GroupVersionKind) (namespaced bool, err error) {
-	namespaced, known := r.Watches.Scope(kind)
-	if !known {
-		return false, errKindUnknown
+	namespaced, err = r.Watches.Scope(kind)
+	if errors.Is(err, watch.ErrNotListable) {
+		err = validate.ErrNotListable
 	}
-	return namespaced, nil
+	return namespaced, err
 }
 
-var errKindUnknown = errors.New("nothing is known of this kind yet")
+// neverListed holds of the kinds that no waiting makes visible; one that is not served may be later.
+func (r *Reconciler) neverListed(kind schema.GroupVersionKind) bool {
+	_, err := r.Watches.Scope(kind)
+	return errors.Is(err, watch.ErrNotListable)
+}
 
 // observations turns what the watches have seen into what may be published: digests become keyed hashes.
 func (r *Reconciler) observations(uid types.UID, owner types.NamespacedName, merged []trigger.MergedReference) []trigger.Observation {

@@ -39,7 +39,7 @@ func changeTriggersOneJob(ctx context.Context, t *trial) error {
 	}
 	ran := &now.jobs[0]
 	if !metav1.IsControlledBy(ran, &now.ctj) {
-		return fmt.Errorf("Job %s does not belong to the ChangeTriggeredJob", ran.Name)
+		return fmt.Errorf("the Job %s does not belong to the ChangeTriggeredJob", ran.Name)
 	}
 	for annotation, want := range map[string]string{
 		job.TriggerAnnotation: "1",
@@ -68,7 +68,7 @@ func allWaitsForAll(ctx context.Context, t *trial) error {
 		return err
 	}
 	if err := t.jobCount(ctx, 0); err != nil {
-		return fmt.Errorf("All waits for every reference: %w", err)
+		return fmt.Errorf("condition All waits for every reference: %w", err)
 	}
 	if err := t.change(ctx, "second", "after"); err != nil {
 		return err

@@ -285,8 +285,9 @@ func TestBoundsOfTheStatus(t *testing.T) {
 			"lastJobName", []any{long(253)}, []any{long(254)}, "status.lastJobName"},
 		"lastJobStatus is Active, Succeeded or Failed": {
 			"lastJobStatus", []any{"Active", "Succeeded", "Failed"}, []any{"Running", "active", ""}, "status.lastJobStatus"},
-		"triggerCount is not negative": {
-			"triggerCount", []any{int64(0), int64(1) << 62}, []any{int64(-1), "1"}, "status.triggerCount"},
+		"triggerCount is not negative, and exact in every JSON parser": {
+			"triggerCount", []any{int64(0), int64(1)<<53 - 1}, []any{int64(-1), int64(1) << 53, "1"}, "status.triggerCount"},
+
 		"at most 50 active Jobs": {
 			"active", []any{repeat(v1alpha.MaxActive, active)}, []any{repeat(v1alpha.MaxActive+1, active)}, "status.active"},
 	} {

@@ -26,7 +26,7 @@ const (
 	AllowConcurrent ConcurrencyPolicy = "Allow"
 	// ForbidConcurrent waits until the running Job has ended.
 	ForbidConcurrent ConcurrencyPolicy = "Forbid"
-	// ReplaceConcurrent deletes the running Job and starts the new one once it is gone.
+	// ReplaceConcurrent deletes the running Job, and starts the new one once it and its Pods are gone.
 	ReplaceConcurrent ConcurrencyPolicy = "Replace"
 )
 
@@ -117,7 +117,7 @@ type ChangeTriggeredJobSpec struct {
 	Suspend *bool `json:"suspend,omitempty"`
 
 	// concurrencyPolicy is Allow (Jobs may run side by side), Forbid (a due Job waits for the running
-	// one) or Replace (the running Job is deleted, and the new one starts once it is gone).
+	// one) or Replace (the running Job is deleted, and the new one starts once it and its Pods are gone).
 	// +optional
 	// +kubebuilder:default=Allow
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Concurrency policy",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Allow","urn:alm:descriptor:com.tectonic.ui:select:Forbid","urn:alm:descriptor:com.tectonic.ui:select:Replace"}

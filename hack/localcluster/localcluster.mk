@@ -17,7 +17,7 @@ $(LOCALCLUSTER): $(LOCALCLUSTER_SOURCES)
 ##@ Local control plane
 
 .PHONY: control-plane
-control-plane: $(LOCALCLUSTER) ## Build etcd, Kubernetes and kwok into bin/k8s (about 14 minutes the first time, then nothing).
+control-plane: $(LOCALCLUSTER) ## Build etcd, Kubernetes and kwok into bin/k8s (about 10 minutes the first time, then nothing).
 	@$(LOCALCLUSTER) build
 
 .PHONY: control-plane-1.29
@@ -51,8 +51,12 @@ node-tools: ## Install with apt-get what the real node takes from Debian: runc, 
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(NODE_PACKAGES)
 
+.PHONY: node-possible
+node-possible: $(LOCALCLUSTER)
+	@$(LOCALCLUSTER) node-preflight --built=false
+
 .PHONY: node-up
-node-up: node ## Start a control plane with a real node, on which containers run, in a network of its own.
+node-up: node-possible node ## Start a control plane with a real node, on which containers run, in a network of its own.
 	@$(LOCALCLUSTER) node-up --data-dir $(NODE) $(NODE_FLAGS)
 
 .PHONY: node-down
@@ -60,7 +64,8 @@ node-down: $(LOCALCLUSTER) ## End the node, and leave nothing of it.
 	@$(LOCALCLUSTER) node-down --data-dir $(NODE)
 
 .PHONY: test-node
-test-node: node ## Test the real node.
+test-node: $(LOCALCLUSTER) ## Test the real node; where none can run, that is said and skipped.
+	@if $(LOCALCLUSTER) node-preflight --built=false; then $(MAKE) --no-print-directory node; fi
 	cd hack/localcluster/registry && go vet ./... && go test ./...
 	cd hack/localcluster && LOCALCLUSTER_TEST_NODE=1 go test -count=1 -timeout=20m -run '^TestNode' -v .
 

@@ -49,6 +49,7 @@ func nodeCommand(ctx context.Context, command string, args []string) error {
 func nodePreflightCommand(args []string) error {
 	flags := flag.NewFlagSet("localcluster node-preflight", flag.ContinueOnError)
 	o := nodeFlags(flags)
+	built := flags.Bool("built", true, "ask for the programs that `make node` builds, too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,7 +58,11 @@ func nodePreflightCommand(args []string) error {
 		return err
 	}
 	o.dir = dir
-	if err := nodePreflight(o); err != nil {
+	m := lookForNode(o)
+	if !*built {
+		m.unbuilt = nil
+	}
+	if err := m.verdict(); err != nil {
 		return err
 	}
 	fmt.Println("Everything is here that a real node needs.")
@@ -75,7 +80,7 @@ func nodeUpCommand(ctx context.Context, args []string) error {
 	if o.dir, err = filepath.Abs(o.dir); err != nil {
 		return err
 	}
-	if err := nodePreflight(o); err != nil {
+	if err := lookForNode(o).verdict(); err != nil {
 		return err
 	}
 	if err := o.complete(); err != nil {
@@ -104,10 +109,14 @@ func nodeUpCommand(ctx context.Context, args []string) error {
 	}
 	err = launchNode(ctx, o, args, held)
 	_ = held.Close()
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return errors.Join(err, removeNode(context.WithoutCancel(ctx), o.dir))
+	default:
+		return errors.Join(err, endNode(ctx, o.dir), fmt.Errorf("its logs stay in %s until the next node-up or node-down", o.dir))
 	}
-	return nil
 }
 
 // launchNode starts the first process of the node and hands the lock to it.
@@ -277,6 +286,14 @@ func nodeHolder(dir string) (int, error) {
 
 // removeNode ends the node in dir, if it runs, and removes what is left of it or of one that was killed.
 func removeNode(ctx context.Context, dir string) error {
+	if err := endNode(ctx, dir); err != nil {
+		return err
+	}
+	return removeAll(dir)
+}
+
+// endNode ends the node in dir, if it runs, and leaves of it, or of one that was killed, nothing but its folder.
+func endNode(ctx context.Context, dir string) error {
 	pid, err := nodeHolder(dir)
 	if err != nil {
 		return err
@@ -286,10 +303,7 @@ func removeNode(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	if err := removeCgroup(nodeCgroup(dir)); err != nil {
-		return err
-	}
-	return removeAll(dir)
+	return removeCgroup(nodeCgroup(dir))
 }
 
 // kill kills the first process of the node and waits until it has let go of the lock. Nothing on it is worth an orderly end:

@@ -27,7 +27,7 @@ const cniPlugin = "cni/bridge"
 // nodePath is where programs are looked for, whatever the user's PATH leaves out: sbin above all.
 const nodePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// nodeMachine is what nodePreflight looks at.
+// nodeMachine is what a node needs of a machine.
 type nodeMachine struct {
 	root     bool
 	missing  []string // packages of Debian
@@ -149,9 +149,9 @@ func onOverlay(path string) bool {
 	}
 }
 
-// nodePreflight returns an error that says everything the machine lacks for a node.
-func nodePreflight(o *nodeOptions) error {
-	complaints := lookForNode(o).complaints()
+// verdict is an error that says everything the machine lacks for a node, nil when it lacks nothing.
+func (m nodeMachine) verdict() error {
+	complaints := m.complaints()
 	if len(complaints) == 0 {
 		return nil
 	}

@@ -26,7 +26,7 @@ func (d *document) write(n int) {
 		d.out = append(d.out, '}')
 	case d.isArray(n):
 		d.out = append(d.out, '[')
-		for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+		for c := n + 1; c < d.behind(n); c = d.behind(c) {
 			if c > n+1 {
 				d.out = append(d.out, ',')
 			}
@@ -51,7 +51,7 @@ func (d *document) pushMembers(n int) (from, to int) {
 	from = len(d.order)
 	sorted := true
 	last := ""
-	for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+	for c := n + 1; c < d.behind(n); c = d.behind(c) {
 		if d.nodes[c].standing != counts {
 			continue
 		}

@@ -110,7 +110,7 @@ func (d *document) pick(n int, steps []step) bool {
 func (d *document) pickElements(n int, rest []step) bool {
 	list := d.openList()
 	place := 0
-	for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+	for c := n + 1; c < d.behind(n); c = d.behind(c) {
 		entry := len(d.out)
 		d.out = append(strconv.AppendInt(d.out, int64(place), 10), ':')
 		d.closeEntry(entry, d.pick(c, rest))

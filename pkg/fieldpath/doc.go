@@ -17,7 +17,8 @@
 //
 // A filter compares one field of each element (or the element itself: [?(@=="x")]) by ==, !=, <, <=, > or
 // >= with a text in quotes, a number, true or false; or by % and !% with a pattern in quotes, in which *
-// and ? stand for any characters and any one character; or asks whether the field exists: [?(@.name)].
+// (twice at most) and ? stand for any characters and any one character; or asks whether the field exists:
+// [?(@.name)].
 // Elements without the field match nothing. gjson compares: numbers as float64, and a number with a text as
 // if the text were a number (0, where it is none).
 //
@@ -42,7 +43,8 @@
 // something inside it, selects it all the same. metadata.annotations with nothing else in it is as if it
 // did not exist: else the first kubectl apply of an object made otherwise would be a change. The object's own
 // apiVersion and kind never exist, even to a path that names them: a watch tells of them and most lists do
-// not, and they cannot change.
+// not, and they cannot change. And a creationTimestamp of null does not exist in any object's member metadata,
+// a template's included: some versions of the API server write it, others do not.
 //
 // # Canonical form
 //

@@ -1,6 +1,7 @@
 package fieldpath
 
 import (
+	"math"
 	"sort"
 	"strings"
 	"sync"
@@ -22,19 +23,25 @@ type document struct {
 	out []byte
 }
 
-// node is one JSON value.
+// node is one JSON value. An object may have a value for every three of its bytes: keep it small.
 type node struct {
 	// start and end are the value's place in the source.
-	start, end int
+	start, end int32
 	// next is the index of the first node behind this one and all that it contains.
-	next int
-	// key is the canonical form of an object member's key, without quotes.
-	key string
+	next int32
 	// foreign is true for a string that is not in canonical form.
 	foreign bool
 	// standing says whether the value counts.
 	standing standing
+	// key is the canonical form of an object member's key, without quotes.
+	key string
 }
+
+// Buffers of up to this size are kept for the next document: those that an object of the usual kind needs.
+const (
+	maxPooledNodes = 1 << 14
+	maxPooledBytes = 1 << 20
+)
 
 var documents = sync.Pool{New: func() any { return new(document) }}
 
@@ -45,7 +52,7 @@ func (d *document) read(object []byte) bool {
 	// outlives the call that the bytes were given to.
 	d.src = unsafe.String(unsafe.SliceData(object), len(object))
 	start := d.space(0)
-	if start == len(d.src) || d.src[start] != '{' {
+	if len(d.src) > math.MaxInt32 || start == len(d.src) || d.src[start] != '{' {
 		return false
 	}
 	end := d.value(start, "", 0)
@@ -59,9 +66,20 @@ func (d *document) read(object []byte) bool {
 // release gives d back for another object, and forgets this one.
 func (d *document) release() {
 	clear(d.nodes)
-	*d = document{nodes: d.nodes[:0], order: d.order[:0], out: d.out[:0]}
+	*d = document{nodes: kept(d.nodes, maxPooledNodes), order: kept(d.order, maxPooledNodes), out: kept(d.out, maxPooledBytes)}
 	documents.Put(d)
 }
+
+// kept is an empty buffer to use again, or none where it has grown beyond a limit.
+func kept[T any](buffer []T, limit int) []T {
+	if cap(buffer) > limit {
+		return nil
+	}
+	return buffer[:0]
+}
+
+// behind returns the first node behind n and all that it contains.
+func (d *document) behind(n int) int { return int(d.nodes[n].next) }
 
 func (d *document) isObject(n int) bool { return d.src[d.nodes[n].start] == '{' }
 
@@ -73,7 +91,7 @@ func (d *document) raw(n int) string { return d.src[d.nodes[n].start:d.nodes[n].
 // length counts the values directly in node n.
 func (d *document) length(n int) int {
 	length := 0
-	for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+	for c := n + 1; c < d.behind(n); c = d.behind(c) {
 		length++
 	}
 	return length
@@ -81,9 +99,9 @@ func (d *document) length(n int) int {
 
 // find returns the node inside n that starts at offset, counted from the start of n.
 func (d *document) find(n, offset int) int {
-	inside := d.nodes[n+1 : d.nodes[n].next]
-	start := d.nodes[n].start + offset
-	return n + 1 + sort.Search(len(inside), func(i int) bool { return inside[i].start >= start })
+	inside := d.nodes[n+1 : d.behind(n)]
+	start := int(d.nodes[n].start) + offset
+	return n + 1 + sort.Search(len(inside), func(i int) bool { return int(inside[i].start) >= start })
 }
 
 // The readers below take the offset at which something starts, and return the offset behind it, or -1 if
@@ -94,7 +112,7 @@ func (d *document) value(at int, key string, depth int) int {
 		return -1
 	}
 	n := len(d.nodes)
-	d.nodes = append(d.nodes, node{start: at, key: key})
+	d.nodes = append(d.nodes, node{start: int32(at), key: key})
 	var end int
 	switch d.src[at] {
 	case '{':
@@ -112,7 +130,10 @@ func (d *document) value(at int, key string, depth int) int {
 	default:
 		end = d.number(at)
 	}
-	d.nodes[n].end, d.nodes[n].next = end, len(d.nodes)
+	d.nodes[n].end, d.nodes[n].next = int32(end), int32(len(d.nodes))
+	if key == "metadata" && end >= 0 {
+		d.members(n, d.judgeInner)
+	}
 	return end
 }
 

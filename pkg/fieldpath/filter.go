@@ -106,6 +106,9 @@ func (p *parser) operand(pattern bool) (string, error) {
 		if strings.HasPrefix(text, "~") {
 			return "", p.failed(start, "a filter cannot compare with a text that starts with ~")
 		}
+		if pattern && wildcards(text) > maxWildcards {
+			return "", p.failed(start, "a pattern can have no more than two *")
+		}
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`, nil
 	}
 	if pattern {
@@ -119,6 +122,23 @@ func (p *parser) operand(pattern bool) (string, error) {
 		return "", p.failed(start, "expected a text in quotes, a number, true or false")
 	}
 	return value, nil
+}
+
+// maxWildcards is how many * a pattern may have. With more, the time to find that a text does not match grows
+// with the square of its length and worse: minutes, for the largest objects.
+const maxWildcards = 2
+
+// wildcards counts the * of a pattern that stand for any characters; several in a row are one.
+func wildcards(pattern string) (count int) {
+	escaped, run := false, false
+	for _, c := range []byte(pattern) {
+		wild := c == '*' && !escaped
+		if wild && !run {
+			count++
+		}
+		escaped, run = c == '\\' && !escaped, wild
+	}
+	return count
 }
 
 func (p *parser) spaces() {

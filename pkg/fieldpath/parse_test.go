@@ -131,6 +131,9 @@ func TestRefusals(t *testing.T) {
 		"a filter with half a number":           {`c[?(@.a==1e)]`, 9, "expected a text"},
 		"a filter by a regular expression":      {`c[?(@.a=~"x")]`, 8, "expected a text"},
 		"a filter by a pattern without quotes":  {`c[?(@.a%3)]`, 8, "a pattern in quotes"},
+		"a pattern with three wildcards":        {`c[?(@.a%"*x*y*")]`, 8, "no more than two *"},
+		"a pattern with three, none at an end":  {`c.#(a!%'a*?*b**c')`, 7, "no more than two *"},
+		"a pattern with three after literal *":  {`c[?(@.a%'\\**\\**\\**')]`, 8, "no more than two *"},
 		"a filter with a conversion":            {`c[?(@.a==~true)]`, 9, "expected a text"},
 		"a filter with a quoted conversion":     {`c[?(@.a=="~true")]`, 9, "~"},
 		"a filter with quotes without an end":   {`c[?(@.a=="x)]`, 9, "no end"},
@@ -160,6 +163,15 @@ func TestRefusals(t *testing.T) {
 			assert.Contains(t, syntax.Reason, c.reason)
 		})
 	}
+}
+
+func TestAPatternMayHaveTwoWildcards(t *testing.T) {
+	for _, pattern := range []string{"*", "*x*", "**x***", "a*b*c", "?*?*?", `a\\*b\\*c\\*d`} {
+		_, err := Compile(`c[?(@.a%"` + pattern + `")]`)
+		assert.NoError(t, err, pattern)
+	}
+	literal := []byte(`{"c":["a*b","ab","*"]}`)
+	assert.Equal(t, compile(t, `c[?(@=="a*b")]`).Digest(literal), compile(t, `c[?(@%"a\\*b")]`).Digest(literal))
 }
 
 func TestSyntaxErrorNamesPathPositionAndReason(t *testing.T) {

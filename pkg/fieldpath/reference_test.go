@@ -294,6 +294,9 @@ func refVoid(value any, at []string) bool {
 	if len(at) == 1 && (at[0] == "apiVersion" || at[0] == "kind") {
 		return true
 	}
+	if depth := len(at); value == nil && depth >= 2 && at[depth-2] == "metadata" && at[depth-1] == "creationTimestamp" {
+		return true
+	}
 	annotations, ok := value.(map[string]any)
 	if !ok || !slices.Equal(at, []string{"metadata", "annotations"}) {
 		return false
@@ -407,7 +410,7 @@ func encodeString(text string, random *rand.Rand) string {
 }
 
 var refAlphabet = []string{
-	"metadata", "status", "conditions", "annotations", "generation", "uid", "lastProbeTime", "kind", "apiVersion",
+	"metadata", "status", "conditions", "annotations", "generation", "uid", "creationTimestamp", "lastProbeTime", "kind", "apiVersion",
 	"kubectl.kubernetes.io/last-applied-configuration", "a", "b", "app.properties", "x*y?", "#", "@this", "!a", "a|b",
 	"0", "1", "01", "größe", `it's "q"`, `\`, "{a}", "[0]", "a\n", "$", "a=b<c>%!", "(a)", "~", ":",
 }

@@ -33,7 +33,9 @@ func (d *document) judge() {
 func (d *document) judgeMetadata(key string, n int) {
 	switch key {
 	case "resourceVersion", "generation", "uid", "creationTimestamp", "managedFields", "selfLink":
-		d.nodes[n].standing = nobodys
+		if d.nodes[n].standing == counts {
+			d.nodes[n].standing = nobodys
+		}
 	case "annotations":
 		if !d.isObject(n) {
 			return
@@ -52,11 +54,20 @@ func (d *document) judgeMetadata(key string, n int) {
 	}
 }
 
+// judgeInner sets the standing of what is in an object's metadata, its own or that of a template inside it: a
+// creation time of null is none. API servers up to 1.33 write it into every template, those from 1.34 on leave
+// it out.
+func (d *document) judgeInner(key string, n int) {
+	if key == "creationTimestamp" && d.raw(n) == "null" {
+		d.nodes[n].standing = void
+	}
+}
+
 func (d *document) judgeStatus(key string, n int) {
 	if key != "conditions" || !d.isArray(n) {
 		return
 	}
-	for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+	for c := n + 1; c < d.behind(n); c = d.behind(c) {
 		d.members(c, func(key string, n int) {
 			if key == "lastHeartbeatTime" || key == "lastProbeTime" {
 				d.nodes[n].standing = nobodys
@@ -70,7 +81,7 @@ func (d *document) members(n int, f func(key string, n int)) {
 	if !d.isObject(n) {
 		return
 	}
-	for c := n + 1; c < d.nodes[n].next; c = d.nodes[c].next {
+	for c := n + 1; c < d.behind(n); c = d.behind(c) {
 		f(d.nodes[c].key, c)
 	}
 }

@@ -125,3 +125,36 @@ func TestTheFirstApplyIsNoChange(t *testing.T) {
 	named := compile(t, "metadata.annotations['kubectl.kubernetes.io/last-applied-configuration']")
 	assert.False(t, named.Digest([]byte(applied)).IsAbsent())
 }
+
+func TestACreationTimeOfNullIsNone(t *testing.T) {
+	// One Deployment as API servers up to 1.33 write it, and as those from 1.34 on do.
+	const (
+		to133   = `{"metadata":{"name":"web"},"spec":{"template":{"metadata":{"creationTimestamp":null,"labels":{"a":"b"}},"spec":{}}}}`
+		from134 = `{"metadata":{"name":"web"},"spec":{"template":{"metadata":{"labels":{"a":"b"}},"spec":{}}}}`
+	)
+	for _, pair := range [][2]string{
+		{to133, from134},
+		{`{"spec":{"jobTemplate":{"metadata":{"creationTimestamp":null}}}}`, `{"spec":{"jobTemplate":{"metadata":{}}}}`},
+		{`{"spec":{"volumeClaimTemplates":[{"metadata":{"creationTimestamp":null}}]}}`, `{"spec":{"volumeClaimTemplates":[{"metadata":{}}]}}`},
+		{`{"metadata":{"creationTimestamp":null}}`, `{"metadata":{}}`},
+	} {
+		for _, expr := range []string{
+			"*", "[*]", "metadata", "metadata.creationTimestamp", "spec", "spec[*]", "spec.template", "spec['template'][*]",
+			"spec.template.metadata", "spec.template.metadata[*]", "spec.template.metadata.creationTimestamp", "spec.jobTemplate.metadata",
+			"spec.volumeClaimTemplates", "spec.volumeClaimTemplates[*]", "spec.volumeClaimTemplates[0].metadata",
+			"spec.volumeClaimTemplates[*].metadata", "spec.volumeClaimTemplates[?(@.metadata)].metadata",
+		} {
+			path := compile(t, expr)
+			assert.Equal(t, path.Digest([]byte(pair[0])), path.Digest([]byte(pair[1])), expr)
+		}
+	}
+	for name, pair := range map[string][2]string{
+		"a creation time that is one":         {`{"spec":{"metadata":{"creationTimestamp":"1"}}}`, `{"spec":{"metadata":{"creationTimestamp":"2"}}}`},
+		"null elsewhere":                      {`{"spec":{"creationTimestamp":null}}`, `{"spec":{}}`},
+		"null deeper in metadata":             {`{"metadata":{"a":{"creationTimestamp":null}}}`, `{"metadata":{"a":{}}}`},
+		"another member of a template's null": {`{"spec":{"metadata":{"labels":null}}}`, `{"spec":{"metadata":{}}}`},
+	} {
+		path := compile(t, "*")
+		assert.NotEqual(t, path.Digest([]byte(pair[0])), path.Digest([]byte(pair[1])), name)
+	}
+}

@@ -2,11 +2,13 @@ package watch
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
 
 	"github.com/tidwall/gjson"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
@@ -87,6 +89,7 @@ type page struct {
 // in memory.
 func decodeList(r io.Reader, keep func(raw)) (page, error) {
 	var p page
+	isList := false
 	s := newSplitter(r)
 	err := withBuffer(func(buffer []byte) ([]byte, error) {
 		read := func(use func(json []byte)) error {
@@ -101,6 +104,7 @@ func decodeList(r io.Reader, keep func(raw)) (page, error) {
 		err := s.members(func(key string) error {
 			switch key {
 			case "items":
+				isList = true
 				return s.elements(func() error {
 					return read(func(json []byte) { keep(parse(json)) })
 				})
@@ -115,6 +119,10 @@ func decodeList(r io.Reader, keep func(raw)) (page, error) {
 		})
 		return buffer, err
 	})
+	if err == nil && !isList {
+		// Else it would say of every object that it does not exist.
+		err = errNoList
+	}
 	if err != nil {
 		return page{}, fmt.Errorf("read a list: %w", err)
 	}
@@ -199,6 +207,11 @@ func (e *eventStream) event(eventType apiwatch.EventType, body []byte) (apiwatch
 		status := &metav1.Status{}
 		if json.Unmarshal(body, status) != nil {
 			return apiwatch.Event{}, &malformedError{"an error event without a status"}
+		}
+		*status = discreetStatus(*status)
+		if e.initial {
+			// See source.refused: the Reflector is to fall back to a list.
+			*status = apierrors.NewInternalError(errors.New(status.Message)).Status()
 		}
 		return apiwatch.Event{Type: apiwatch.Error, Object: status}, nil
 

@@ -74,6 +74,13 @@ func TestDecodeListFailsWhereTheListIsCutOff(t *testing.T) {
 	}
 }
 
+func TestDecodeListTakesNothingElseForAList(t *testing.T) {
+	for _, answer := range []string{`{}`, `{"kind":"Status","status":"Success","code":200}`, `{"metadata":{"resourceVersion":"7"}}`} {
+		_, err := decodeList(strings.NewReader(answer), func(raw) {})
+		require.ErrorIs(t, err, errNoList, answer)
+	}
+}
+
 // told is what a stream tells, as text.
 func told(stream string, initial bool) (events []string, end error) {
 	s := &eventStream{s: newSplitter(strings.NewReader(stream)), reduce: keepNamed, initial: initial}
@@ -122,7 +129,10 @@ func TestEventStream(t *testing.T) {
 			stream: event("ADDED", item("other", "5")) + initialEnd + event("MODIFIED", item("other", "10")),
 			events: []string{"BOOKMARK @9 end of initial events", "BOOKMARK @10"}, initial: true,
 		},
-		"an error passes":              {stream: event("ERROR", `{"kind":"Status","code":410,"reason":"Expired"}`), events: []string{"ERROR 410"}},
+		"an error passes": {stream: event("ERROR", `{"kind":"Status","code":410,"reason":"Expired"}`), events: []string{"ERROR 410"}},
+		"but not before the list is whole: the Reflector is to list, then": {
+			stream: event("ERROR", `{"kind":"Status","code":410,"reason":"Expired"}`), events: []string{"ERROR 500"}, initial: true,
+		},
 		"the object may come first":    {stream: `{"object":` + item("keep", "1") + `,"type":"ADDED"}`, events: []string{"ADDED keep@1"}},
 		"unknown members are ignored":  {stream: `{"type":"ADDED","more":[{}],"object":` + item("keep", "1") + `}`, events: []string{"ADDED keep@1"}},
 		"an object without a name":     {stream: event("ADDED", `{"metadata":{"resourceVersion":"4"}}`), events: []string{"BOOKMARK @4"}},

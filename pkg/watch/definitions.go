@@ -35,6 +35,8 @@ func (e *Engine) follow(ctx context.Context, path []string) {
 		},
 		reading:  func() {},
 		watching: func(bool) {},
+		broken:   func(error) {},
+		sleep:    e.sleep,
 	}
 	resource := path[len(path)-1]
 	ctx = klog.NewContext(ctx, e.Log.V(1))
@@ -45,7 +47,7 @@ func (e *Engine) follow(ctx context.Context, path []string) {
 	for ctx.Err() == nil {
 		err := reflector.ListAndWatchWithContext(ctx)
 		src.wait()
-		pause := delay()
+		pause := max(delay(), retryAfter(err))
 		if apierrors.IsForbidden(err) {
 			// Discovery is asked at the poll interval anyway while it matters.
 			pause = 10 * e.PollInterval

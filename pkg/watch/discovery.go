@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tidwall/gjson"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -63,7 +65,7 @@ func (c *catalog) lookup(ctx context.Context, kind schema.GroupVersionKind) (*re
 	if !isPathSegment(kind.Version) || (kind.Group != "" && !isPathSegment(kind.Group)) {
 		return nil, NotSynced, fmt.Errorf("apiVersion %q is not a group and version", kind.GroupVersion())
 	}
-	served, err := c.find(ctx, kind)
+	served, _, err := c.find(ctx, kind)
 	if err != nil || served != nil {
 		return served, NotSynced, err
 	}
@@ -72,49 +74,67 @@ func (c *catalog) lookup(ctx context.Context, kind schema.GroupVersionKind) (*re
 		return nil, NotSynced, err
 	}
 	for _, version := range versions {
-		served, err := c.find(ctx, kind.GroupKind().WithVersion(version))
-		if err != nil {
+		other := kind.GroupKind().WithVersion(version)
+		served, answered, err := c.find(ctx, other)
+		switch {
+		case err != nil:
 			return nil, NotSynced, err
-		}
-		if served != nil {
+		case !answered:
+			// The API server says of itself that it serves the version: what is in it is not known.
+			return nil, NotSynced, fmt.Errorf("discovery: %s is named, and cannot be found", other.GroupVersion())
+		case served != nil && version == kind.Version:
+			return served, NotSynced, nil
+		case served != nil:
 			return nil, VersionNotServed, nil
 		}
 	}
 	return nil, KindNotServed, nil
 }
 
-// find returns nil where the group and version do not serve the kind.
-func (c *catalog) find(ctx context.Context, kind schema.GroupVersionKind) (*resource, error) {
+// find returns nil where the group and version do not serve the kind; answered is false where there is nothing
+// under them at all.
+func (c *catalog) find(ctx context.Context, kind schema.GroupVersionKind) (served *resource, answered bool, err error) {
 	var list metav1.APIResourceList
 	path := "/apis/" + kind.Group + "/" + kind.Version
 	if kind.Group == "" {
 		path = "/api/" + kind.Version
 	}
-	if err := c.ask(ctx, path, &list); err != nil {
-		return nil, err
+	if answered, err = c.ask(ctx, path, "resources", &list); err != nil || !answered {
+		return nil, answered, err
 	}
 	for _, r := range list.APIResources {
 		if r.Kind != kind.Kind || strings.Contains(r.Name, "/") || !isPathSegment(r.Name) {
 			continue
 		}
-		return &resource{
+		found := &resource{
 			GroupVersionResource: kind.GroupVersion().WithResource(r.Name),
 			namespaced:           r.Namespaced,
 			listable:             slices.Contains(r.Verbs, "list"),
 			watchable:            slices.Contains(r.Verbs, "watch"),
-		}, nil
+		}
+		if served == nil || found.betterThan(served) {
+			served = found
+		}
 	}
-	return nil, nil
+	return served, true, nil
+}
+
+// betterThan says which of two resources of one kind to read.
+func (r *resource) betterThan(other *resource) bool {
+	if r.listable != other.listable {
+		return r.listable
+	}
+	return r.watchable && !other.watchable
 }
 
 func (c *catalog) versions(ctx context.Context, group string) ([]string, error) {
 	if group == "" {
 		var core metav1.APIVersions
-		err := c.ask(ctx, "/api", &core)
+		_, err := c.ask(ctx, "/api", "versions", &core)
 		return core.Versions, err
 	}
 	var named metav1.APIGroup
-	if err := c.ask(ctx, "/apis/"+group, &named); err != nil {
+	if _, err := c.ask(ctx, "/apis/"+group, "versions", &named); err != nil {
 		return nil, err
 	}
 	versions := make([]string, 0, len(named.Versions))
@@ -124,9 +144,17 @@ func (c *catalog) versions(ctx context.Context, group string) ([]string, error) 
 	return versions, nil
 }
 
-// ask decodes what is served under path, and leaves into as it is where that is nothing.
-func (c *catalog) ask(ctx context.Context, path string, into any) error {
+// ask decodes what is served under path, which must have the given member. Where nothing is served there,
+// answered is false, and into stays as it is.
+func (c *catalog) ask(ctx context.Context, path, member string, into any) (answered bool, err error) {
 	c.mu.Lock()
+	maps.DeleteFunc(c.answers, func(_ string, a *answer) bool {
+		if !a.mu.TryLock() {
+			return false // it is being asked
+		}
+		defer a.mu.Unlock()
+		return c.clock.Since(a.at) >= discoveryFresh
+	})
 	a := c.answers[path]
 	if a == nil {
 		a = &answer{}
@@ -142,7 +170,7 @@ func (c *catalog) ask(ctx context.Context, path string, into any) error {
 		asked := c.clock.Now()
 		body, err := c.client.Get().AbsPath(path).Do(ctx).Raw()
 		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("discovery: %w", err)
+			return false, fmt.Errorf("discovery: %w", discreet(err))
 		}
 		if err != nil {
 			body = nil
@@ -150,12 +178,12 @@ func (c *catalog) ask(ctx context.Context, path string, into any) error {
 		a.at, a.body = asked, body
 	}
 	if a.body == nil {
-		return nil
+		return false, nil
 	}
-	if err := json.Unmarshal(a.body, into); err != nil {
-		return fmt.Errorf("discovery: malformed answer under %s", path)
+	if json.Unmarshal(a.body, into) != nil || !gjson.GetBytes(a.body, member).Exists() {
+		return false, fmt.Errorf("discovery: malformed answer under %s", path)
 	}
-	return nil
+	return true, nil
 }
 
 // isPathSegment says whether s can stand between two slashes of a URL's path without changing its meaning.

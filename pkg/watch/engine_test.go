@@ -254,6 +254,103 @@ func TestDeniedScopesFallBackToNarrowerOnes(t *testing.T) {
 	})
 }
 
+func TestAWideScopeTakesOverWhenItIsGranted(t *testing.T) {
+	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
+		namespace := server.Namespace(t)
+		names := []string{"one", "two", "three"}
+		user := "widened-" + namespace
+		role(t, server, user, namespace, reading, names...)
+		before := map[string]Observation{}
+		for _, name := range names {
+			create(t, server, configMap(namespace, name, "a", "1"))
+		}
+		requests := &counter{}
+		p := startEngine(t, requests.count(server.User(t, user)), wide)
+		for _, name := range names {
+			p.referToA(name, namespace, name)
+			p.eventually(named(name), shows(t, "1"))
+			before[name] = p.see(named(name))
+		}
+		p.referToA("denied", namespace, "denied")
+		p.eventuallyState(named("denied"), Forbidden)
+		run := func(s scope) *run {
+			p.Engine.mu.RLock()
+			defer p.Engine.mu.RUnlock()
+			return p.kinds[configMaps].runs[s]
+		}
+		denied := run(scope{namespace: namespace, name: "denied"})
+		steady := func(done func() bool) {
+			require.Eventually(t, func() bool {
+				for _, name := range names {
+					require.Equal(t, before[name], p.see(named(name)), "nothing changed")
+				}
+				return done()
+			}, patience, blink)
+		}
+
+		// The wide scopes are tried again and again, while the singles go on.
+		tried := func() int { return requests.at("/api/v1/namespaces/" + namespace + "/configmaps?") }
+		first := tried()
+		steady(func() bool { return tried() > first+2 })
+		require.Same(t, denied, run(denied.scope), "it was not started anew")
+
+		role(t, server, user, namespace, reading)
+		steady(func() bool {
+			p.Engine.mu.RLock()
+			defer p.Engine.mu.RUnlock()
+			k := p.kinds[configMaps]
+			r := k.runs[scope{namespace: namespace}]
+			return r != nil && r.synced && len(k.runs) == 1
+		})
+		p.eventually(named("denied"), absent)
+		for _, name := range names {
+			put(t, server, configMap(namespace, name, "a", "2"))
+			p.eventually(named(name), shows(t, "2"))
+		}
+	})
+}
+
+func TestAThousandOwnersThatJoinAnObjectReadItTogether(t *testing.T) {
+	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
+		namespace := server.Namespace(t)
+		create(t, server, configMap(namespace, "watched", "a", "1"))
+		requests := &counter{}
+		p := startEngine(t, requests.count(server.Config))
+		p.referToA("first", namespace, "watched")
+		p.eventually(named("first"), shows(t, "1"))
+		woken, before := p.wakeups(named("first")), requests.of("configmaps")
+
+		const count = 1000
+		for i := range count {
+			p.referToA(fmt.Sprint(i), namespace, "watched")
+		}
+		for i := range count {
+			p.eventually(named(fmt.Sprint(i)), shows(t, "1"))
+		}
+		after := requests.of("configmaps")
+		require.Greater(t, after, before, "they wait for a read")
+		require.Less(t, after-before, 50)
+		require.Equal(t, woken, p.wakeups(named("first")), "it is nobody else's news")
+	})
+}
+
+func TestWatchingWithoutListingIsForbiddenToWhoJoins(t *testing.T) {
+	server := servers["with WatchList"].Server(t)
+	namespace := server.Namespace(t)
+	create(t, server, configMap(namespace, "watched", "a", "1"))
+	user := "watcher-" + namespace
+	role(t, server, user, namespace, []string{"get", "watch"})
+	p := startEngine(t, server.User(t, user))
+	p.referToA("owner", namespace, "watched")
+	p.eventually(named("owner"), shows(t, "1"))
+	p.referToA("late", namespace, "watched")
+	require.ErrorContains(t, p.eventuallyState(named("late"), Forbidden).Err, user)
+	require.Equal(t, Synced, p.see(named("owner")).State)
+
+	role(t, server, user, namespace, reading)
+	p.eventually(named("late"), shows(t, "1"))
+}
+
 func TestListingWithoutWatchingIsForbidden(t *testing.T) {
 	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
 		namespace := server.Namespace(t)
@@ -335,14 +432,15 @@ func TestKindsComeAndGo(t *testing.T) {
 		p.referToA("other", namespace, "other")
 		p.eventually(named("other"), absent)
 		p.eventuallyState(named("owner"), KindNotServed)
-		_, known := p.Scope(gvk)
-		require.False(t, known)
+		_, err := p.Scope(gvk)
+		require.ErrorIs(t, err, ErrKindUnknown)
 
 		for _, value := range []string{"1", "2"} {
 			create(t, server, widgetDefinition(gvk.Group, apiextensionsv1.NamespaceScoped, "v1"))
 			p.eventually(named("owner"), absent)
-			namespaced, known := p.Scope(gvk)
-			require.True(t, namespaced && known)
+			namespaced, err := p.Scope(gvk)
+			require.NoError(t, err)
+			require.True(t, namespaced)
 			create(t, server, widget(gvk.Group, "v1", namespace, "w", value))
 			p.eventually(named("owner"), shows(t, value))
 
@@ -358,7 +456,7 @@ func TestAKindServedInAnotherVersionOnlyIsNotAbsent(t *testing.T) {
 	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
 		namespace := server.Namespace(t)
 		gvk := widgets
-		gvk.Group = "versions.example.com"
+		gvk.Group = namespace + ".example.com" // the definition stays
 		create(t, server, widgetDefinition(gvk.Group, apiextensionsv1.NamespaceScoped, "v2"))
 		p := startEngine(t, server.Config)
 		p.Set(named("owner"), []Reference{refer(t, gvk, namespace, "w", "data.a")})

@@ -35,6 +35,19 @@ type entry struct {
 	version string
 	// stored is when version was stored.
 	stored moment
+
+	// read is when the latest read began that has told of the object.
+	read moment
+	// waiting are the owners who joined after read, in that order.
+	waiting []waiter
+	// unread says why what joined could not be read; nil where it can be, or has not been tried.
+	unread error
+}
+
+// waiter is an owner for whom the object is to be read anew.
+type waiter struct {
+	owner  *owner
+	joined moment
 }
 
 // watchedPath is one path of an object, and its digest.
@@ -83,9 +96,14 @@ func (ent *entry) drop() {
 	}
 }
 
-// complete says whether everything that is referenced of the object is known.
+// forget takes o off those who wait.
+func (ent *entry) forget(o *owner) {
+	ent.waiting = slices.DeleteFunc(ent.waiting, func(w waiter) bool { return w.owner == o })
+}
+
+// complete says whether everything that is referenced of the object is known, to all owners.
 func (ent *entry) complete() bool {
-	return ent.confirmed && !slices.ContainsFunc(ent.paths, func(p *watchedPath) bool { return !p.known })
+	return ent.confirmed && len(ent.waiting) == 0 && !slices.ContainsFunc(ent.paths, func(p *watchedPath) bool { return !p.known })
 }
 
 // apply stores what was seen, unless something newer is stored.
@@ -98,8 +116,9 @@ func (ent *entry) apply(s sight, wake wakeups) {
 	if s.read != 0 && s.read < ent.joined && !s.exists {
 		return // it was not looked for
 	}
+	ent.tell(s.read, wake)
 	if !s.supersedes(ent) {
-		return
+		return // what is stored is no older
 	}
 	now := e.Clock.Now()
 	if s.exists != ent.exists {
@@ -131,6 +150,33 @@ func (ent *entry) apply(s sight, wake wakeups) {
 	}
 	for _, p := range ent.paths {
 		set(p, fieldpath.Absent)
+	}
+}
+
+// tell wakes those who waited for a read that began then.
+func (ent *entry) tell(read moment, wake wakeups) {
+	if read <= ent.read {
+		return
+	}
+	ent.read, ent.unread = read, nil
+	told := 0
+	for told < len(ent.waiting) && ent.waiting[told].joined < read {
+		wake[ent.waiting[told].owner] = struct{}{}
+		told++
+	}
+	if ent.waiting = slices.Delete(ent.waiting, 0, told); len(ent.waiting) == 0 {
+		ent.waiting = nil
+	}
+}
+
+// cannotRead tells those who wait why the object cannot be read.
+func (ent *entry) cannotRead(err error, wake wakeups) {
+	if sameText(ent.unread, err) {
+		return
+	}
+	ent.unread = err
+	for _, w := range ent.waiting {
+		wake[w.owner] = struct{}{}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	testclock "k8s.io/utils/clock/testing"
@@ -222,6 +224,72 @@ func TestAPathThatJoinsIsKnownOnlyFromALaterRead(t *testing.T) {
 	s.saw("7", "seven", s.begin())
 	require.Equal(t, "seven", s.value("late"))
 	require.Equal(t, []types.NamespacedName{named("late")}, s.woken)
+}
+
+// What a lagging watch has told so far is no baseline for a new owner: the events behind it would look like changes.
+func TestAnOwnerThatJoinsAKnownPathWaitsForALaterRead(t *testing.T) {
+	s := newStill(t)
+	early := s.begin()
+	s.saw("5", "five", s.begin())
+	s.clock.Step(time.Minute)
+	s.refer("late", "data.a")
+	require.Equal(t, "five", s.value("owner"))
+	require.Equal(t, "?", s.value("late"))
+	observations, _ := s.Observe(named("late"))
+	require.Equal(t, s.clock.Now(), observations[0].Since)
+
+	s.saw("6", "six", 0)
+	s.saw("6", "six", early)
+	require.Equal(t, "six", s.value("owner"))
+	require.Equal(t, "?", s.value("late"))
+	require.False(t, s.complete())
+
+	// A read that is no newer than an event confirms it.
+	read := s.begin()
+	s.refer("later", "data.a")
+	s.saw("7", "seven", 0)
+	s.saw("6", "six", read)
+	require.Equal(t, "seven", s.value("late"))
+	require.Equal(t, "?", s.value("later"))
+	require.Equal(t, []types.NamespacedName{named("late")}, s.woken)
+	s.saw("7", "seven", s.begin())
+	require.Equal(t, "seven", s.value("later"))
+	require.True(t, s.complete())
+}
+
+func TestAnOwnerWaitsOnlyForWhatIsNewToIt(t *testing.T) {
+	s := newStill(t)
+	s.refer("other", "data.b")
+	s.saw("5", "five", s.begin())
+	s.refer("owner", "data.a")
+	require.Equal(t, "five", s.value("owner"))
+	require.True(t, s.complete())
+	s.refer("owner", "data.a", "data.b")
+	require.Equal(t, "?", s.value("owner"), "another owner's path")
+	require.False(t, s.complete())
+	s.refer("owner", "data.a")
+	require.Equal(t, "five", s.value("owner"))
+	s.Remove(named("owner"))
+	require.True(t, s.complete(), "nobody waits any more")
+}
+
+func TestWhyNobodyCanReadWhatJoinedIsTold(t *testing.T) {
+	s := newStill(t)
+	s.saw("5", "five", s.begin())
+	s.refer("late", "data.a")
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "name", nil)
+	s.woken = nil
+	for range 2 {
+		s.update(func(wake wakeups) { s.cannotRead(forbidden, wake) })
+	}
+	require.Equal(t, []types.NamespacedName{named("late")}, s.woken)
+	observations, _ := s.Observe(named("late"))
+	require.Equal(t, Forbidden, observations[0].State)
+	require.Equal(t, forbidden, observations[0].Err)
+	require.Equal(t, "five", s.value("owner"), "who has seen it goes on seeing it")
+
+	s.saw("5", "five", s.begin())
+	require.Equal(t, "five", s.value("late"))
 }
 
 func TestWhoIsWoken(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,14 +33,16 @@ func wrapped(config *rest.Config, layer func(r *http.Request, next http.RoundTri
 
 // counter counts requests.
 type counter struct {
-	mu    sync.Mutex
-	paths []string
+	mu      sync.Mutex
+	paths   []string
+	queries []string // with their paths
 }
 
 func (c *counter) count(config *rest.Config) *rest.Config {
 	return wrapped(config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		c.mu.Lock()
 		c.paths = append(c.paths, r.URL.Path)
+		c.queries = append(c.queries, r.URL.Path+"?"+r.URL.RawQuery)
 		c.mu.Unlock()
 		return next.RoundTrip(r)
 	})
@@ -63,6 +66,18 @@ func (c *counter) of(resource string) (count int) {
 	return count
 }
 
+// at counts the requests under a path and query that begin so, other than for a single object.
+func (c *counter) at(prefix string) (count int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, query := range c.queries {
+		if strings.HasPrefix(query, prefix) && !strings.Contains(query, "fieldSelector=") {
+			count++
+		}
+	}
+	return count
+}
+
 // settle waits until no request has come for a while.
 func (c *counter) settle(t *testing.T) {
 	t.Helper()
@@ -77,16 +92,20 @@ func (c *counter) settle(t *testing.T) {
 
 // answer is an answer of the API server that never was.
 func answered(r *http.Request, code int) *http.Response {
-	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reasons[code], code)
-	return &http.Response{
+	body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"a message","reason":%q,"code":%d}`, reasons[code], code)
+	response := &http.Response{
 		StatusCode: code, Request: r, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"application/json"}},
 		Body:   io.NopCloser(strings.NewReader(body)),
 	}
+	if code == http.StatusTooManyRequests {
+		response.Header.Set("Retry-After", "1")
+	}
+	return response
 }
 
 var reasons = map[int]string{
-	401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 410: "Expired", 500: "InternalError", 503: "ServiceUnavailable",
+	401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 410: "Expired", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable",
 }
 
 // answering answers requests with the code that choose returns; 0 lets them through.
@@ -103,7 +122,7 @@ func answering(config *rest.Config, choose func(path, query string) int) *rest.C
 type cutter struct {
 	mu   sync.Mutex
 	open []context.CancelFunc
-	// refuse, while set, is the answer to every request for ConfigMaps.
+	// refuse, while set, is the answer to every request for ConfigMaps: a code, or noConnection.
 	refuse int
 	// gone answers the next watch from a version with 410: what it asks for is gone by now.
 	gone bool
@@ -125,6 +144,8 @@ func (c *cutter) wrap(config *rest.Config) *rest.Config {
 		c.mu.Unlock()
 		switch {
 		case !strings.HasSuffix(r.URL.Path, "/configmaps"):
+		case refuse == noConnection:
+			return nil, syscall.ECONNREFUSED
 		case refuse != 0:
 			return answered(r, refuse), nil
 		case expired:
@@ -133,6 +154,8 @@ func (c *cutter) wrap(config *rest.Config) *rest.Config {
 		return next.RoundTrip(r)
 	})
 }
+
+const noConnection = -1
 
 func (c *cutter) cut() {
 	c.mu.Lock()
@@ -184,12 +207,36 @@ func TestChangesInAGapAreSeen(t *testing.T) {
 	}
 }
 
+func TestTheEndOfAConnectionIsNobodysNews(t *testing.T) {
+	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
+		namespace := server.Namespace(t)
+		create(t, server, configMap(namespace, "watched", "a", "1"))
+		cut, requests := &cutter{}, &counter{}
+		p := startEngine(t, requests.count(cut.wrap(server.Config)))
+		p.referToA("owner", namespace, "watched")
+		p.eventually(named("owner"), shows(t, "1"))
+		put(t, server, configMap(namespace, "watched", "a", "2"))
+		p.eventually(named("owner"), shows(t, "2"))
+		requests.settle(t)
+
+		before, woken, asked := p.see(named("owner")), p.wakeups(named("owner")), requests.of("configmaps")
+		cut.cut()
+		require.Eventually(t, func() bool { return requests.of("configmaps") > asked }, patience, blink)
+		requests.settle(t)
+		require.Equal(t, asked+1, requests.of("configmaps"), "the watch goes on where it was")
+		require.Equal(t, before, p.see(named("owner")))
+		require.Equal(t, woken, p.wakeups(named("owner")))
+	})
+}
+
 func TestWhatCannotBeSeenIsNeverAbsent(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		code int
 		want State
 	}{
 		"the API server fails":                     {http.StatusInternalServerError, NotSynced},
+		"the API server has too much to do":        {http.StatusTooManyRequests, NotSynced},
+		"the API server is gone":                   {noConnection, NotSynced},
 		"the operator is not known":                {http.StatusUnauthorized, Forbidden},
 		"the operator may not read":                {http.StatusForbidden, Forbidden},
 		"the path is gone, but discovery says not": {http.StatusNotFound, NotSynced},
@@ -202,16 +249,20 @@ func TestWhatCannotBeSeenIsNeverAbsent(t *testing.T) {
 				p := startEngine(t, cut.wrap(server.Config), wide)
 				p.referToA("owner", namespace, "watched")
 				p.eventually(named("owner"), shows(t, "1"))
+				// A watch that has told something goes on from there, others begin with a list.
+				put(t, server, configMap(namespace, "watched", "a", "2"))
+				p.eventually(named("owner"), shows(t, "2"))
 
 				cut.set(c.code, false)
 				cut.cut()
 				o := p.eventuallyState(named("owner"), c.want)
 				require.Error(t, o.Err)
+				require.Equal(t, c.want == Forbidden, strings.Contains(o.Err.Error(), "a message"), "what a message quotes is not known")
 				require.Empty(t, o.Digests)
 				cut.set(0, false)
 				p.eventually(named("owner"), func(o Observation) bool {
 					require.False(t, o.State == Synced && !o.Exists)
-					return shows(t, "1")(o)
+					return shows(t, "2")(o)
 				})
 			})
 		})
@@ -226,6 +277,8 @@ func TestBrokenDiscoveryIsNoAbsence(t *testing.T) {
 		"the version's resources cannot be had":                      {"/apis/broken.example.com/v1", 503},
 		"the group's versions cannot be had":                         {"/apis/broken.example.com", 503},
 		"discovery is forbidden":                                     {"/apis/broken.example.com/v1", 403},
+		"the version is named, and not there":                        {"/apis/broken.example.com/v1", 404},
+		"the version's answer is about something else":               {"/apis/broken.example.com/v1", 200},
 		"the resources of the group's other version cannot be asked": {"/apis/broken.example.com/v2", 500},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -238,6 +291,8 @@ func TestBrokenDiscoveryIsNoAbsence(t *testing.T) {
 				switch {
 				case broken && r.URL.Path == c.path:
 					return answered(r, c.code), nil
+				case broken && r.URL.Path == "/apis/broken.example.com/v2":
+					return answering200(r, `{"kind":"APIResourceList","resources":[]}`), nil
 				case broken && r.URL.Path == "/apis/broken.example.com":
 					response := answered(r, http.StatusOK)
 					response.Body = io.NopCloser(strings.NewReader(`{"kind":"APIGroup","versions":[{"version":"v1"},{"version":"v2"}]}`))
@@ -257,6 +312,40 @@ func TestBrokenDiscoveryIsNoAbsence(t *testing.T) {
 			mu.Unlock()
 			p.eventuallyState(named("owner"), KindNotServed)
 			require.NoError(t, p.see(named("owner")).Err)
+		})
+	}
+}
+
+func answering200(r *http.Request, body string) *http.Response {
+	response := answered(r, http.StatusOK)
+	response.Body = io.NopCloser(strings.NewReader(body))
+	return response
+}
+
+func TestAStreamingListThatCannotBeHadIsAList(t *testing.T) {
+	for sentence, answer := range map[string]func(r *http.Request) *http.Response{
+		"where its version is gone":         func(r *http.Request) *http.Response { return answered(r, http.StatusGone) },
+		"where the API server has too much": func(r *http.Request) *http.Response { return answered(r, http.StatusTooManyRequests) },
+		"where it ends with an error": func(r *http.Request) *http.Response {
+			return answering200(r, event("ERROR", `{"code":410,"reason":"Expired"}`))
+		},
+		"where it ends before it is whole":    func(r *http.Request) *http.Response { return answering200(r, event("ADDED", item("other", "1"))) },
+		"where it breaks off within an event": func(r *http.Request) *http.Response { return answering200(r, `{"type":"ADDED","object":{`) },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			server := servers["with WatchList"].Server(t)
+			namespace := server.Namespace(t)
+			create(t, server, configMap(namespace, "watched", "a", "1"))
+			p := startEngine(t, wrapped(server.Config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/configmaps") && strings.Contains(r.URL.RawQuery, "sendInitialEvents=true") {
+					return answer(r), nil
+				}
+				return next.RoundTrip(r)
+			}))
+			p.referToA("owner", namespace, "watched")
+			p.eventually(named("owner"), shows(t, "1"))
+			put(t, server, configMap(namespace, "watched", "a", "2"))
+			p.eventually(named("owner"), shows(t, "2"))
 		})
 	}
 }

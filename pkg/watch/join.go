@@ -2,7 +2,9 @@ package watch
 
 import (
 	"context"
+	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -13,16 +15,22 @@ const joinLimit = 64
 // what it is now.
 func (r *run) join(ent *entry) {
 	r.joins[ent] = struct{}{}
+	signal(r.joined)
 	if !r.joining {
 		r.joining = r.kind.engine.spawn(r.readJoined)
 	}
 }
 
-// readJoined reads the entries that joined, until everything that is referenced of them is known.
+// readJoined reads the entries that joined, until everything that is referenced of them is known. It reads
+// together what joins within a moment: a thousand owners that join one object cost a few reads of it.
 func (r *run) readJoined() {
 	e := r.kind.engine
 	delay := newBackoff(e.Clock)
-	for {
+	for e.sleep(r.ctx, settleTime) {
+		select {
+		case <-r.joined:
+		default:
+		}
 		names := r.incomplete()
 		if len(names) == 0 {
 			return
@@ -33,7 +41,12 @@ func (r *run) readJoined() {
 		}
 		if err != nil {
 			e.Log.V(1).Info("cannot read what joined", "kind", r.kind.gvk.String(), "scope", r.scope.String(), "error", err.Error())
-			if !e.sleep(r.ctx, delay()) {
+			pause := max(delay(), retryAfter(err))
+			if apierrors.IsForbidden(err) {
+				pause = e.PollInterval
+			}
+			// What joins meanwhile need not wait for what fails.
+			if _, ok := e.sleepOr(r.ctx, pause, r.joined); !ok {
 				return
 			}
 		}
@@ -58,17 +71,38 @@ func (r *run) incomplete() []types.NamespacedName {
 	return names
 }
 
-// readAgain reads the named objects, or the whole scope where that is less work.
+// readAgain reads the named objects, or the whole scope where that is less work. One that cannot be read holds up
+// no other.
 func (r *run) readAgain(names []types.NamespacedName) error {
 	if len(names) > joinLimit {
-		return r.readScope(r.scope)
+		err := r.readScope(r.scope)
+		r.cannotRead(err, names...)
+		return err
 	}
+	var errs []error
 	for _, name := range names {
-		if err := r.readScope(objectScope(name)); err != nil {
+		err := r.readScope(objectScope(name))
+		if r.ctx.Err() != nil {
 			return err
 		}
+		r.cannotRead(err, name)
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// cannotRead tells those who wait for the named objects why they cannot be read, if there is an error.
+func (r *run) cannotRead(err error, names ...types.NamespacedName) {
+	if err == nil {
+		return
+	}
+	r.kind.engine.update(func(wake wakeups) {
+		for _, name := range names {
+			if ent := r.kind.entries[name]; ent != nil && r.current() {
+				ent.cannotRead(err, wake)
+			}
+		}
+	})
 }
 
 func (r *run) readScope(s scope) error {

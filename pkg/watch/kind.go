@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -29,15 +28,29 @@ type kind struct {
 
 	// dirty is true where the references have changed since the last plan.
 	dirty bool
-	// denied holds the scopes that were forbidden, and when.
-	denied map[scope]time.Time
+	// denied holds the wide scopes that could not be had.
+	denied map[scope]denial
 	// planned are the scopes of the last plan, runs those that run: scopes that were planned before are
 	// among them until the planned ones have taken over.
 	planned map[scope]bool
 	runs    map[scope]*run
 }
 
-var errNotListable = errors.New("the kind can be neither listed nor watched")
+// denial is that a wide scope could not be had: narrower ones stand in for it.
+type denial struct {
+	// until is when the scope is to be tried again, wait how long that was when it was denied.
+	until time.Time
+	wait  time.Duration
+	// tried is true once it may be planned again.
+	tried bool
+}
+
+// ErrNotListable is the Err of an Observation whose kind's objects cannot be read: they are there to be
+// created only, as a TokenReview. No permission changes that.
+var ErrNotListable = errors.New("the kind can be neither listed nor watched")
+
+// ErrKindUnknown says that nothing is known of a kind yet.
+var ErrKindUnknown = errors.New("nothing is known of this kind yet")
 
 func newKind(e *Engine, gvk schema.GroupVersionKind) *kind {
 	return &kind{
@@ -45,7 +58,7 @@ func newKind(e *Engine, gvk schema.GroupVersionKind) *kind {
 		gvk:     gvk,
 		entries: map[types.NamespacedName]*entry{},
 		ask:     make(chan struct{}, 1),
-		denied:  map[scope]time.Time{},
+		denied:  map[scope]denial{},
 		planned: map[scope]bool{},
 		runs:    map[scope]*run{},
 	}
@@ -78,7 +91,7 @@ func (k *kind) fit(ent *entry, wake wakeups) {
 	var err error
 	switch {
 	case !k.resource.listable:
-		err = errNotListable
+		err = ErrNotListable
 	case k.resource.namespaced != namespaced:
 		err = &ScopeError{Namespaced: k.resource.namespaced}
 	case ent.name.Name == "":
@@ -107,14 +120,63 @@ func (k *kind) covered(s scope, f func(*entry)) {
 	}
 }
 
-// planDirty plans anew the kinds whose references have changed. It is called under the lock, as are all
-// methods below that have no context.
+// planDirty plans anew the kinds whose references have changed, or for which a denied scope is to be tried
+// again. It is called under the lock, as are all methods below that have no context.
 func (e *Engine) planDirty() {
+	now := e.Clock.Now()
 	for _, k := range e.kinds {
-		if k.dirty {
+		if retry, ok := k.nextRetry(); k.dirty || (ok && !now.Before(retry)) {
 			k.plan()
 		}
 	}
+}
+
+// nextRetry returns when the next of the denied scopes is to be tried again.
+func (k *kind) nextRetry() (next time.Time, ok bool) {
+	for _, d := range k.denied {
+		if !d.tried && (!ok || d.until.Before(next)) {
+			next, ok = d.until, true
+		}
+	}
+	return next, ok
+}
+
+// deny has narrower scopes stand in for a wide one that cannot be had, and has it tried again: after the poll
+// interval at first, and ever more rarely up to ten of them, since trying may mean to read all of it.
+func (k *kind) deny(r *run) {
+	e := k.engine
+	wait := min(max(2*k.denied[r.scope].wait, e.PollInterval), 10*e.PollInterval)
+	k.denied[r.scope] = denial{until: e.Clock.Now().Add(wait), wait: wait}
+	k.stop(r)
+	k.plan()
+	signal(e.replan) // it sleeps no longer than until the next retry
+}
+
+// denials returns the scopes that are denied now, and forgets those that cover no reference any more.
+func (k *kind) denials(objects []types.NamespacedName) map[scope]bool {
+	if len(k.denied) == 0 {
+		return nil
+	}
+	covering := map[scope]bool{}
+	for _, object := range objects {
+		for _, s := range scopesOf(object) {
+			covering[s] = true
+		}
+	}
+	now := k.engine.Clock.Now()
+	denied := make(map[scope]bool, len(k.denied))
+	for s, d := range k.denied {
+		switch {
+		case !covering[s]:
+			delete(k.denied, s)
+		case now.Before(d.until):
+			denied[s] = true
+		default:
+			d.tried = true
+			k.denied[s] = d
+		}
+	}
+	return denied
 }
 
 // plan starts the watches that the references need now, and stops those that they do not need any more.
@@ -146,11 +208,7 @@ func (k *kind) plan() {
 			objects = append(objects, name)
 		}
 	}
-	denied := make(map[scope]bool, len(k.denied))
-	for s := range k.denied {
-		denied[s] = true
-	}
-	scopes := plan(objects, denied, k.planned, e.Threshold)
+	scopes := plan(objects, k.denials(objects), k.planned, e.Threshold)
 	k.planned = make(map[scope]bool, len(scopes))
 	for _, s := range scopes {
 		k.planned[s] = true
@@ -162,7 +220,8 @@ func (k *kind) plan() {
 }
 
 // retire stops what is planned no more, once what is planned has taken over: until then what runs still
-// serves, so that nothing goes unseen in between.
+// serves, so that nothing goes unseen in between. A single object's watch stays even if it does not serve, since
+// it would only be started again where the wide scope that is tried is denied.
 func (k *kind) retire() {
 	if len(k.runs) == len(k.planned) {
 		return // every planned scope runs
@@ -174,7 +233,7 @@ func (k *kind) retire() {
 			return k.planned[s] && k.runs[s] != nil && k.runs[s].synced
 		})
 		for _, s := range scopes {
-			if !served && k.runs[s] != nil && k.runs[s].synced {
+			if r := k.runs[s]; !served && r != nil && (r.synced || s.single()) {
 				needed[s] = true
 			}
 		}
@@ -189,6 +248,9 @@ func (k *kind) retire() {
 func (k *kind) stop(r *run) {
 	r.cancel()
 	delete(k.runs, r.scope)
+	for ent := range r.joins {
+		k.join(ent) // by the run that serves it now
+	}
 	k.engine.Log.V(1).Info("stopped watching", "kind", k.gvk.String(), "scope", r.scope.String())
 }
 
@@ -224,15 +286,6 @@ func (k *kind) join(ent *entry) {
 	if r := k.server(ent); r != nil && !ent.complete() {
 		r.join(ent)
 	}
-}
-
-// forgive forgets denials that are old, and plans as if permissions had come.
-func (k *kind) forgive() {
-	now := k.engine.Clock.Now()
-	maps.DeleteFunc(k.denied, func(_ scope, at time.Time) bool {
-		return now.Sub(at) >= k.engine.PollInterval
-	})
-	k.plan()
 }
 
 const firstAsk = 250 * time.Millisecond

@@ -2,7 +2,9 @@ package watch
 
 import (
 	"slices"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -18,15 +20,35 @@ type owner struct {
 // reference is a Reference as it is kept.
 type reference struct {
 	entry *entry
-	paths []*watchedPath
+	paths []hold
+	// since is when the last of paths was taken up.
+	since time.Time
+}
+
+// hold is an owner's interest in a path.
+type hold struct {
+	path *watchedPath
+	// joined is when the owner took it up. Only a read that began later tells this owner what the path
+	// selects: a watch may lag, and what came by it first would look like a change when the rest follows.
+	joined moment
 }
 
 func (r reference) equal(given Reference) bool {
 	return r.entry.kind.gvk == given.GroupVersionKind &&
 		r.entry.name == types.NamespacedName{Namespace: given.Namespace, Name: given.Name} &&
-		slices.EqualFunc(r.paths, given.Paths, func(p *watchedPath, given *fieldpath.Path) bool {
-			return p.path.String() == given.String()
+		slices.EqualFunc(r.paths, given.Paths, func(h hold, given *fieldpath.Path) bool {
+			return h.path.path.String() == given.String()
 		})
+}
+
+// refersTo returns the owner's reference to an object; its entry is nil where there is none.
+func refersTo(references []reference, ent *entry) reference {
+	for _, r := range references {
+		if r.entry == ent {
+			return r
+		}
+	}
+	return reference{}
 }
 
 // Set replaces what owner references. It does not block on the API server, and costs little when
@@ -50,7 +72,7 @@ func (e *Engine) Set(name types.NamespacedName, references []Reference) {
 	former := o.references
 	o.references = make([]reference, 0, len(references))
 	for _, given := range references {
-		o.references = append(o.references, e.acquire(o, given))
+		o.references = append(o.references, e.acquire(o, given, former))
 	}
 	e.release(o, former)
 	signal(e.replan)
@@ -62,7 +84,9 @@ func (e *Engine) Remove(name types.NamespacedName) {
 	defer e.mu.Unlock()
 	if o := e.owners[name]; o != nil {
 		delete(e.owners, name)
-		e.release(o, o.references)
+		former := o.references
+		o.references = nil
+		e.release(o, former)
 		signal(e.replan)
 	}
 }
@@ -83,17 +107,20 @@ func (e *Engine) Observe(name types.NamespacedName) (observations []Observation,
 	return observations, true
 }
 
-// Scope says whether the objects of a kind live in namespaces. It is known once discovery has
-// answered for a kind that some owner references; OnChange tells an owner of it only where its reference
-// does not fit (see ScopeError).
-func (e *Engine) Scope(gvk schema.GroupVersionKind) (namespaced, known bool) {
+// Scope says whether the objects of a kind live in namespaces. The error is ErrKindUnknown until discovery has answered
+// for a kind that some owner references, and ErrNotListable where its objects can never be read; OnChange tells an owner of
+// an answer only where its reference does not fit.
+func (e *Engine) Scope(gvk schema.GroupVersionKind) (namespaced bool, err error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	k := e.kinds[gvk]
 	if k == nil || k.resource == nil {
-		return false, false
+		return false, ErrKindUnknown
 	}
-	return k.resource.namespaced, true
+	if !k.resource.listable {
+		return false, ErrNotListable
+	}
+	return k.resource.namespaced, nil
 }
 
 func (r reference) observe() Observation {
@@ -101,36 +128,55 @@ func (r reference) observe() Observation {
 	if o.State != Synced {
 		return o
 	}
+	if r.since.After(o.Since) {
+		o.Since = r.since
+	}
 	digests := make([]fieldpath.Digest, 0, len(r.paths))
 	known := r.entry.confirmed
-	for _, p := range r.paths {
-		known = known && p.known
-		digests = append(digests, p.digest)
-		if p.since.After(o.Since) {
-			o.Since = p.since
+	for _, h := range r.paths {
+		known = known && h.path.known && h.joined < r.entry.read
+		digests = append(digests, h.path.digest)
+		if h.path.since.After(o.Since) {
+			o.Since = h.path.since
 		}
 	}
 	if !known {
-		o.State = NotSynced
+		o.State, o.Err = NotSynced, r.entry.unread
+		if apierrors.IsForbidden(o.Err) || apierrors.IsUnauthorized(o.Err) {
+			o.State = Forbidden
+		}
 		return o
 	}
 	o.Exists, o.Digests = r.entry.exists, digests
 	return o
 }
 
-// acquire makes o an owner of the reference's paths.
-func (e *Engine) acquire(o *owner, given Reference) reference {
+// acquire makes o an owner of the reference's paths. Those that it has had before, by former, it keeps.
+func (e *Engine) acquire(o *owner, given Reference, former []reference) reference {
 	k := e.kinds[given.GroupVersionKind]
 	if k == nil {
 		k = newKind(e, given.GroupVersionKind)
 		e.kinds[k.gvk] = k
 	}
 	ent := k.entry(types.NamespacedName{Namespace: given.Namespace, Name: given.Name})
-	r := reference{entry: ent, paths: make([]*watchedPath, 0, len(given.Paths))}
+	before := refersTo(former, ent)
+	r := reference{entry: ent, paths: make([]hold, 0, len(given.Paths)), since: before.since}
+	joins := false
 	for _, path := range given.Paths {
 		p := ent.watch(path)
 		p.owners = append(p.owners, o)
-		r.paths = append(r.paths, p)
+		i := slices.IndexFunc(before.paths, func(h hold) bool { return h.path == p })
+		if i >= 0 {
+			r.paths = append(r.paths, before.paths[i])
+			continue
+		}
+		r.paths = append(r.paths, hold{path: p, joined: e.next()})
+		joins = true
+	}
+	if joins {
+		r.since = e.Clock.Now()
+		ent.forget(o)
+		ent.waiting = append(ent.waiting, waiter{owner: o, joined: e.tick})
 	}
 	ent.references++
 	k.dirty = true
@@ -141,11 +187,14 @@ func (e *Engine) acquire(o *owner, given Reference) reference {
 // release takes o off the references' paths, and forgets what nobody references any more.
 func (e *Engine) release(o *owner, references []reference) {
 	for _, r := range references {
-		for _, p := range r.paths {
-			i := slices.Index(p.owners, o)
-			p.owners = slices.Delete(p.owners, i, i+1)
+		for _, h := range r.paths {
+			i := slices.Index(h.path.owners, o)
+			h.path.owners = slices.Delete(h.path.owners, i, i+1)
 		}
 		ent := r.entry
+		if refersTo(o.references, ent).entry == nil {
+			ent.forget(o)
+		}
 		ent.drop()
 		if ent.references--; ent.references == 0 {
 			delete(ent.kind.entries, ent.name)

@@ -34,15 +34,28 @@ type run struct {
 	// synced is true from a complete read, with a watch that goes on from it, until that breaks for good.
 	synced bool
 
-	// joins are entries that joined while the run was synced: they are read one by one.
+	// failures counts those since the run was last synced.
+	failures int
+
+	// joins are entries that joined while the run was synced: they are read one by one. joining is true
+	// while a goroutine does it, which joined wakes; it holds at most one wake-up.
 	joins   map[*entry]struct{}
 	joining bool
+	joined  chan struct{}
 }
+
+// manyFailures is after how many in a row a wide scope counts as denied where they come of what is in it. With
+// the pauses between them that is a minute or two.
+const manyFailures = 10
+
+// largeObject is the size in bytes from which on objects are reduced one at a time: reading one takes up to ten
+// times its size.
+const largeObject = 128 << 10
 
 // start starts a run of the scope.
 func (k *kind) start(s scope) {
 	e := k.engine
-	r := &run{kind: k, resource: *k.resource, scope: s, polled: !k.resource.watchable, joins: map[*entry]struct{}{}}
+	r := &run{kind: k, resource: *k.resource, scope: s, polled: !k.resource.watchable, joins: map[*entry]struct{}{}, joined: make(chan struct{}, 1)}
 	r.ctx, r.cancel = context.WithCancel(e.ctx)
 	r.source = &source{
 		collection: collection{client: e.client, path: k.resource.collection(s.namespace)},
@@ -50,6 +63,8 @@ func (k *kind) start(s scope) {
 		reduce:     k.reduce,
 		reading:    r.reading,
 		watching:   r.watching,
+		broken:     r.broken,
+		sleep:      e.sleep,
 	}
 	k.runs[s] = r
 	e.spawn(func() { r.loop(r.ctx) })
@@ -80,6 +95,10 @@ func (k *kind) reduce(event apiwatch.EventType, o raw) *object {
 		for i, p := range paths {
 			compiled[i] = p.path
 		}
+		if len(o.json) >= largeObject {
+			e.large <- struct{}{}
+			defer func() { <-e.large }()
+		}
 		kept.digests = fieldpath.Digests(o.json, compiled)
 	}
 	return kept
@@ -106,9 +125,8 @@ func (r *run) loop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		pause := delay()
-		forbidden := apierrors.IsForbidden(err)
-		if forbidden {
+		pause := max(delay(), retryAfter(err))
+		if apierrors.IsForbidden(err) {
 			pause = e.PollInterval
 		}
 		goOn := true
@@ -117,9 +135,6 @@ func (r *run) loop(ctx context.Context) {
 		}
 		if !goOn || !e.sleep(ctx, pause) {
 			return
-		}
-		if forbidden {
-			e.update(func(wakeups) { r.kind.forgive() })
 		}
 	}
 }
@@ -154,12 +169,11 @@ func (r *run) failed(err error, wake wakeups) (again bool) {
 	}
 	k.engine.Log.V(1).Info("a watch failed", "kind", k.gvk.String(), "scope", r.scope.String(), "error", err.Error())
 	r.synced = false
+	r.failures++
 	defer k.retire()
 	switch {
-	case apierrors.IsForbidden(err) && !r.scope.single():
-		k.denied[r.scope] = k.engine.Clock.Now()
-		k.stop(r)
-		k.plan()
+	case !r.scope.single() && (apierrors.IsForbidden(err) || (r.failures >= manyFailures && lasting(err))):
+		k.deny(r)
 		return false
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		r.lost(Forbidden, err, wake)
@@ -174,10 +188,26 @@ func (r *run) failed(err error, wake wakeups) (again bool) {
 	return true
 }
 
-// lost sets the state of the entries that no other run serves.
+// broken is called when the watch that is to go on from a list or another watch was not established. Until one
+// is, the run does not see what changes.
+func (r *run) broken(err error) {
+	k := r.kind
+	k.engine.update(func(wake wakeups) {
+		if !r.current() {
+			return
+		}
+		r.synced = false
+		r.lost(NotSynced, err, wake)
+		k.retire()
+	})
+}
+
+// lost sets the state of the entries that no other run serves. What a narrower run has told of an entry stays.
 func (r *run) lost(state State, err error, wake wakeups) {
-	r.kind.covered(r.scope, func(ent *entry) {
-		if !r.kind.served(ent) {
+	k := r.kind
+	k.covered(r.scope, func(ent *entry) {
+		single := k.runs[objectScope(ent.name)]
+		if !k.served(ent) && (single == nil || single == r || ent.state == Synced) {
 			ent.setState(state, err, wake)
 		}
 	})
@@ -209,7 +239,8 @@ func (r *run) sync(wake wakeups) {
 	if !r.current() {
 		return
 	}
-	r.synced = true
+	r.synced, r.failures = true, 0
+	delete(r.kind.denied, r.scope)
 	r.kind.covered(r.scope, func(ent *entry) {
 		ent.setState(Synced, nil, wake)
 		r.kind.join(ent)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,9 +22,11 @@ type source struct {
 	name   string
 	reduce reducer
 	// reading is called when a read of the whole present state begins, watching when a watch was
-	// established.
+	// established, broken when one that was to go on was not, which is tried again.
 	reading  func()
 	watching func(streamingList bool)
+	broken   func(err error)
+	sleep    func(ctx context.Context, duration time.Duration) bool
 
 	// A Reflector does not wait for its own goroutines; these two let wait do so.
 	listing sync.Mutex
@@ -75,13 +78,8 @@ func (s *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatc
 	ctx, cancel := context.WithCancel(ctx)
 	body, err := s.open(ctx, s.name, options)
 	if err != nil {
+		err = s.refused(ctx, err, streamingList)
 		cancel()
-		if streamingList && (utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err)) {
-			// Before it tries again, a Reflector would sleep for up to a minute, even if its context
-			// ends. With an error that it does not know it falls back to a list, whose error it
-			// returns.
-			err = errors.New(err.Error())
-		}
 		return nil, err
 	}
 	s.watching(streamingList)
@@ -94,6 +92,24 @@ func (s *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatc
 	}
 	s.streams.Go(st.run)
 	return st, nil
+}
+
+// refused returns what the Reflector is to be told of a watch that was not established.
+func (s *source) refused(ctx context.Context, err error, streamingList bool) error {
+	switch {
+	case ctx.Err() != nil:
+	case streamingList:
+		// Some errors a Reflector would meet again and again without a pause, others after one of up to
+		// a minute, even if its context ends. With an error that it does not know it falls back to a
+		// list, whose error it returns.
+		s.sleep(ctx, retryAfter(err))
+		return errors.New(err.Error())
+	case utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err):
+		// The Reflector does not return these, but tries again for as long as it takes.
+		s.broken(err)
+		s.sleep(ctx, retryAfter(err))
+	}
+	return err
 }
 
 // stream is a running watch.
@@ -117,10 +133,11 @@ func (s *stream) run() {
 	defer s.cancel()
 	for {
 		event, err := s.events.next()
-		if malformed := (*malformedError)(nil); errors.As(err, &malformed) {
+		if malformed := (*malformedError)(nil); errors.As(err, &malformed) || (err != nil && s.events.initial) {
 			// Going on from the same version would meet the same again: say so, and the Reflector
-			// lists anew. Any other error is the connection's, and the watch goes on where it was.
-			status := apierrors.NewInternalError(malformed).Status()
+			// lists anew. So it does where a streaming list has no end; else it would begin again
+			// without a pause. Any other error is the connection's, and the watch goes on where it was.
+			status := apierrors.NewInternalError(err).Status()
 			event, err = apiwatch.Event{Type: apiwatch.Error, Object: &status}, nil
 		}
 		if err != nil {

@@ -21,6 +21,7 @@ func (e *malformedError) Error() string { return "malformed answer: " + e.reason
 var (
 	errTooLarge = &malformedError{fmt.Sprintf("a value exceeds %d bytes", maxValue)}
 	errNoKey    = &malformedError{"a key expected"}
+	errNoList   = &malformedError{"a list without items"}
 	errNoValue  = &malformedError{"a value expected"}
 )
 

@@ -60,7 +60,7 @@ type Observation struct {
 	Digests []fieldpath.Digest
 	// Err says why the object cannot be seen, where that is known; it holds nothing of any object's
 	// content. It is a *ScopeError where the reference gives a namespace and the kind has none, or the
-	// other way round.
+	// other way round, and ErrNotListable where the kind's objects can never be read.
 	Err error
 }
 
@@ -100,7 +100,8 @@ type Options struct {
 	// It must not block. It may be called more often than there are changes, from any goroutine.
 	OnChange func(owner types.NamespacedName)
 	// PollInterval is how often kinds are listed that cannot be watched, and how often it is tried
-	// whether a kind that was not served or a scope that was forbidden is to be had by now.
+	// whether a kind that was not served or an object that was forbidden is to be had by now. A scope wider
+	// than one object that goes on being forbidden is tried more and more rarely, up to every ten intervals.
 	PollInterval time.Duration
 	// Threshold is how many objects of one kind in one namespace are watched one by one, before their
 	// namespace is watched as a whole; and how many namespaces of one kind are watched one by one, before
@@ -121,6 +122,8 @@ type Engine struct {
 
 	// replan wakes the planner; it holds at most one wake-up.
 	replan chan struct{}
+	// large has room for one: who reduces a large object holds it.
+	large chan struct{}
 	// goroutines counts those that Start waits for. They are added under mu while ctx runs.
 	goroutines sync.WaitGroup
 
@@ -154,6 +157,7 @@ func New(options Options) (*Engine, error) {
 		client:  client,
 		catalog: &catalog{client: client, clock: options.Clock, answers: map[string]*answer{}},
 		replan:  make(chan struct{}, 1),
+		large:   make(chan struct{}, 1),
 		owners:  map[types.NamespacedName]*owner{},
 		kinds:   map[schema.GroupVersionKind]*kind{},
 	}, nil
@@ -177,7 +181,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.planDirty()
 	e.mu.Unlock()
 
-	for e.sleepUntil(ctx, e.replan) && e.sleep(ctx, settleTime) {
+	for e.awaitPlan(ctx) {
 		e.mu.Lock()
 		e.planDirty()
 		e.mu.Unlock()
@@ -189,6 +193,25 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.mu.Unlock()
 	e.goroutines.Wait()
 	return nil
+}
+
+// awaitPlan returns true when it is time to plan anew: references have changed, or a denied scope is to be tried
+// again. It returns false as soon as ctx ends.
+func (e *Engine) awaitPlan(ctx context.Context) bool {
+	e.mu.RLock()
+	var next time.Time
+	denied := false
+	for _, k := range e.kinds {
+		if retry, ok := k.nextRetry(); ok && (!denied || retry.Before(next)) {
+			next, denied = retry, true
+		}
+	}
+	e.mu.RUnlock()
+	if !denied {
+		return e.sleepUntil(ctx, e.replan) && e.sleep(ctx, settleTime)
+	}
+	woken, ok := e.sleepOr(ctx, max(0, next.Sub(e.Clock.Now())), e.replan)
+	return ok && (!woken || e.sleep(ctx, settleTime))
 }
 
 // spawn runs f in a goroutine that Start waits for, unless Start has not begun or is ending. It is called
@@ -203,6 +226,9 @@ func (e *Engine) spawn(f func()) bool {
 
 // sleep returns true after the duration, or false as soon as ctx ends.
 func (e *Engine) sleep(ctx context.Context, duration time.Duration) bool {
+	if duration <= 0 {
+		return ctx.Err() == nil
+	}
 	_, ok := e.sleepOr(ctx, duration, nil)
 	return ok
 }

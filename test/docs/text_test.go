@@ -76,3 +76,27 @@ func TestEveryFlagIsDocumentedAndNoOther(t *testing.T) {
 	documented := find("`--([a-z-]+)`", strings.Join(find(`(?m)^\| (.*)$`, read(t, filepath.Join(root, "docs", "configuration.md"))), "\n"))
 	assert.Equal(t, find(`(?m)^  -([a-z-]+)`, string(help)), documented)
 }
+
+func TestEveryMakeTargetThatIsNamedExists(t *testing.T) {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	makefiles := read(t, filepath.Join(root, "Makefile")) + read(t, filepath.Join(root, "hack", "localcluster", "localcluster.mk"))
+	described := map[string]bool{}
+	for _, target := range regexp.MustCompile(`(?m)^([a-zA-Z0-9_.-]+):.*## `).FindAllStringSubmatch(makefiles, -1) {
+		described[target[1]] = true
+	}
+	// What stands behind make in a line of its own or between backquotes, up to a comment or a variable.
+	named := regexp.MustCompile("(?m)(?:^ *|`)make((?: [a-z][a-z0-9.-]*)+)")
+	found := 0
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		for _, file := range glob(t, filepath.Join(root, pattern)) {
+			for _, match := range named.FindAllStringSubmatch(read(t, file), -1) {
+				for _, target := range strings.Fields(match[1]) {
+					found++
+					assert.True(t, described[target], "%s: make %s", file, target)
+				}
+			}
+		}
+	}
+	assert.Greater(t, found, 20)
+}

@@ -35,7 +35,7 @@ func root(t *testing.T) string {
 }
 
 // run runs a program from the repository's root and returns what it printed.
-func run(ctx context.Context, t require.TestingT, dir, stdin, program string, args ...string) (string, error) {
+func run(ctx context.Context, dir, stdin, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(stdin)
 	var output, errors bytes.Buffer
@@ -49,7 +49,7 @@ func run(ctx context.Context, t require.TestingT, dir, stdin, program string, ar
 // kubectl runs kubectl, which must succeed.
 func kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	output, err := run(t.Context(), t, root(t), "", "kubectl", args...)
+	output, err := run(t.Context(), root(t), "", "kubectl", args...)
 	require.NoError(t, err)
 	return output
 }
@@ -57,7 +57,7 @@ func kubectl(t *testing.T, args ...string) string {
 // refused runs kubectl on a manifest that must be refused, and returns the error.
 func refused(t *testing.T, manifest string) string {
 	t.Helper()
-	_, err := run(t.Context(), t, root(t), manifest, "kubectl", "apply", "--filename=-")
+	_, err := run(t.Context(), root(t), manifest, "kubectl", "apply", "--filename=-")
 	require.Error(t, err)
 	return err.Error()
 }
@@ -65,13 +65,13 @@ func refused(t *testing.T, manifest string) string {
 // apply applies a manifest.
 func apply(t *testing.T, manifest string) {
 	t.Helper()
-	_, err := run(t.Context(), t, root(t), manifest, "kubectl", "apply", "--filename=-")
+	_, err := run(t.Context(), root(t), manifest, "kubectl", "apply", "--filename=-")
 	require.NoError(t, err)
 }
 
 // get reads an object as JSON, without failing the test.
 func get(ctx context.Context, t require.TestingT, into any, args ...string) {
-	output, err := run(ctx, t, ".", "", "kubectl", append([]string{"get", "--output=json"}, args...)...)
+	output, err := run(ctx, ".", "", "kubectl", append([]string{"get", "--output=json"}, args...)...)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal([]byte(output), into))
 }
@@ -89,7 +89,7 @@ func ours(ctx context.Context, t require.TestingT) []string {
 		"namespaces", "customresourcedefinitions", "clusterroles", "clusterrolebindings",
 		"validatingwebhookconfigurations", "mutatingwebhookconfigurations", "apiservices",
 	} {
-		output, err := run(ctx, t, ".", "", "kubectl", "get", kind, "--output=name")
+		output, err := run(ctx, ".", "", "kubectl", "get", kind, "--output=name")
 		require.NoError(t, err)
 		for name := range strings.Lines(output) {
 			if name = strings.TrimSpace(name); strings.Contains(name, "changejob") {
@@ -111,7 +111,7 @@ func namespace(t *testing.T, name string) string {
 	t.Helper()
 	kubectl(t, "create", "namespace", name)
 	t.Cleanup(func() {
-		_, err := run(context.Background(), t, ".", "", "kubectl", "delete", "namespace", name, "--wait=true", "--timeout=2m")
+		_, err := run(context.Background(), ".", "", "kubectl", "delete", "namespace", name, "--wait=true", "--timeout=2m")
 		assert.NoError(t, err)
 	})
 	return name
@@ -121,7 +121,7 @@ func namespace(t *testing.T, name string) string {
 func onFailure(t *testing.T, args ...string) {
 	t.Cleanup(func() {
 		if t.Failed() {
-			output, err := run(context.Background(), t, ".", "", "kubectl", args...)
+			output, err := run(context.Background(), ".", "", "kubectl", args...)
 			t.Logf("kubectl %s: %v\n%s", strings.Join(args, " "), err, output)
 		}
 	})

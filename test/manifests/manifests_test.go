@@ -109,7 +109,8 @@ func TestEveryImageHasTheVersionOfTheMakefile(t *testing.T) {
 			for _, match := range image.FindAllStringSubmatch(out, -1) {
 				assert.NotRegexp(t, `:latest$|^[^:]+$`, match[1], "an image names a version")
 				if strings.HasPrefix(match[1], imageName) {
-					assert.Equal(t, imageName+":v"+string(version[1]), match[1])
+					_, tag, _ := strings.Cut(match[1], ":")
+					assert.Equal(t, "v"+string(version[1]), tag, match[1])
 				}
 			}
 		})

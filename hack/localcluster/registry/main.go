@@ -34,26 +34,26 @@ const defaultAddress = "127.0.0.1:5000"
 
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
 	logs.Warn.SetOutput(os.Stderr)
-	if filepath.Base(os.Args[0]) == "crane" {
+	isCrane := filepath.Base(os.Args[0]) == "crane"
+	var err error
+	if isCrane {
 		logs.Progress.SetOutput(os.Stderr)
-		if err := crane.Root.ExecuteContext(ctx); err != nil {
-			cancel()
-			os.Exit(1)
-		}
-		return
-	}
-	err := run(ctx, os.Args[1:])
-	if err == nil {
-		return
+		err = crane.Root.ExecuteContext(ctx)
+	} else {
+		err = run(ctx, os.Args[1:])
 	}
 	cancel()
-	if errors.Is(err, flag.ErrHelp) {
+	switch {
+	case err == nil:
+	case isCrane: // which has said itself what is wrong
+		os.Exit(1)
+	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "registry:", err)
+		os.Exit(1)
 	}
-	fmt.Fprintln(os.Stderr, "registry:", err)
-	os.Exit(1)
 }
 
 func run(ctx context.Context, args []string) error {
