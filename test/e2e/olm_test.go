@@ -30,7 +30,7 @@ const (
 func olm(t *testing.T) {
 	t.Helper()
 	err := exec.CommandContext(t.Context(), "kubectl", "get", "crd", "clusterserviceversions.operators.coreos.com").Run()
-	if err != nil && os.Getenv("E2E_OLM") == "" {
+	if err != nil && os.Getenv("E2E_NODE") == "" {
 		t.Skip("SKIPPED: this cluster has no OLM (https://olm.operatorframework.io)")
 	}
 	require.NoError(t, err, "OLM is not there: make olm-up")
@@ -106,7 +106,7 @@ func approve(t *testing.T, version string) {
 			return slices.Contains(plan.Spec.ClusterServiceVersionNames, version)
 		})
 		require.GreaterOrEqual(c, at, 0, "no InstallPlan for "+version)
-		_, err := run(t.Context(), c, ".", "", "kubectl", "patch", "installplan", plans.Items[at].Name, "--namespace="+operatorNamespace,
+		_, err := run(t.Context(), ".", "", "kubectl", "patch", "installplan", plans.Items[at].Name, "--namespace="+operatorNamespace,
 			"--type=merge", `--patch={"spec":{"approved":true}}`)
 		require.NoError(c, err)
 	})
@@ -166,7 +166,7 @@ func leavesLittle(t *testing.T) {
 			"secrets": {"secret/kube-changejob-hash-key"}, "leases": {"lease.coordination.k8s.io/kube-changejob-leader"},
 			"serviceaccounts": {"serviceaccount/default"},
 		} {
-			output, err := run(t.Context(), c, ".", "", "kubectl", "get", kind, "--namespace="+operatorNamespace, "--output=name")
+			output, err := run(t.Context(), ".", "", "kubectl", "get", kind, "--namespace="+operatorNamespace, "--output=name")
 			require.NoError(c, err)
 			require.ElementsMatch(c, want, strings.Fields(output), kind)
 		}

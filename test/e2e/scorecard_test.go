@@ -61,7 +61,7 @@ func TestScorecard(t *testing.T) {
 	// Each cleans up after itself.
 	assert.Empty(t, strings.TrimSpace(kubectl(t, "get", "changetriggeredjobs", "--namespace="+mine, "--output=name")))
 	eventually(t, func(c *assert.CollectT) {
-		output, err := run(t.Context(), c, ".", "", "kubectl", "get", "jobs,pods", "--namespace="+mine, "--output=name")
+		output, err := run(t.Context(), ".", "", "kubectl", "get", "jobs,pods", "--namespace="+mine, "--output=name")
 		require.NoError(c, err)
 		require.Empty(c, output)
 	})
@@ -82,7 +82,7 @@ func TestScorecard(t *testing.T) {
 func scorecard(t *testing.T, namespace, selector string) map[string]v1alpha3.TestResult {
 	t.Helper()
 	// Where a test fails, so does operator-sdk: the results tell more.
-	output, err := run(t.Context(), t, root(t), "", filepath.Join(root(t), "bin", "operator-sdk"), "scorecard", "./bundle", "--output=json",
+	output, err := run(t.Context(), root(t), "", filepath.Join(root(t), "bin", "operator-sdk"), "scorecard", "./bundle", "--output=json",
 		"--namespace="+namespace, "--service-account=kube-changejob-scorecard", "--pod-security=restricted", "--wait-time=120s",
 		"--untar-image=quay.io/operator-framework/scorecard-untar:v1.42.2", "--selector="+selector)
 	var list v1alpha3.TestList

@@ -22,7 +22,7 @@ const (
 // operatorSDK runs operator-sdk, which must succeed.
 func operatorSDK(t *testing.T, args ...string) string {
 	t.Helper()
-	output, err := run(t.Context(), t, root(t), "", filepath.Join(root(t), "bin", "operator-sdk"), args...)
+	output, err := run(t.Context(), root(t), "", filepath.Join(root(t), "bin", "operator-sdk"), args...)
 	require.NoError(t, err)
 	return output
 }
@@ -30,7 +30,7 @@ func operatorSDK(t *testing.T, args ...string) string {
 // onTheNode skips the test, loudly, where the node of make e2e is not: what it needs is in that node's registry.
 func onTheNode(t *testing.T) {
 	t.Helper()
-	if os.Getenv("E2E_OLM") == "" {
+	if os.Getenv("E2E_NODE") == "" {
 		t.Skip("SKIPPED: this needs images that only the node of make e2e has")
 	}
 	olm(t)
