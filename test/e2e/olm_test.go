@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
@@ -270,5 +272,36 @@ func TestOLMUpgrade(t *testing.T) {
 	assert.Equal(t, before.Status.ResourceHashes, after.Status.ResourceHashes, "and the hashes of before are known")
 	anotherChangeRunsAContainer(t, quiet, 2)
 	assert.Len(t, jobsOf(t, quiet, "my-first-trigger"), 2)
+	unsubscribe(t, newerCSV)
+}
+
+// TestOLMNarrowServiceAccount installs the operator with the rights of a service account that has a namespace of its own and of
+// the cluster no more than the operator needs of it. OLM grants nothing that this account does not have: what is watched
+// outside is said to be Forbidden.
+func TestOLMNarrowServiceAccount(t *testing.T) {
+	olm(t)
+	namespace(t, operatorNamespace)
+	outside := namespace(t, "e2e-outside")
+	apply(t, testdata(t, "test", "e2e", "testdata", "narrow.yaml"))
+	t.Cleanup(func() {
+		_, err := run(context.WithoutCancel(t.Context()), root(t), "", "kubectl", "delete", "--filename=test/e2e/testdata/narrow.yaml", "--ignore-not-found")
+		assert.NoError(t, err)
+	})
+	subscribed(t, "{serviceAccountName: narrow, targetNamespaces: ["+operatorNamespace+"]}")
+	aChangeRunsAContainer(t, operatorNamespace)
+
+	kubectl(t, "create", "configmap", "theirs", "--namespace="+outside)
+	elsewhere := strings.ReplaceAll(watcher(operatorNamespace), "name: my-first-trigger", "name: elsewhere")
+	elsewhere = strings.Replace(elsewhere, "name: my-config\n      namespace: "+operatorNamespace, "name: theirs\n      namespace: "+outside, 1)
+	require.Contains(t, elsewhere, outside)
+	apply(t, elsewhere)
+	eventually(t, func(c *assert.CollectT) {
+		var ctj v1alpha.ChangeTriggeredJob
+		get(t.Context(), c, &ctj, "changetriggeredjob/elsewhere", "--namespace="+operatorNamespace)
+		available := meta.FindStatusCondition(ctj.Status.Conditions, "Available")
+		require.NotNil(c, available)
+		require.Equal(c, "Forbidden", available.Reason)
+		require.Contains(c, available.Message, outside+"/theirs")
+	})
 	unsubscribe(t, newerCSV)
 }
