@@ -123,7 +123,92 @@ var components = []component{
 		dependency: "github.com/google/go-containerregistry",
 		optional:   true,
 	},
+	// What follows is for OLM on the real node: the programs of its images, and what installs it.
+	{
+		name:       "olm",
+		pkg:        olmModule + "/cmd/olm",
+		tags:       olmTags,
+		output:     "olm/olm",
+		dependency: olmModule, flags: olmVersion,
+		minutes: 5, gigabytes: 2,
+		optional: true,
+	},
+	{
+		name:       "olm-catalog",
+		module:     "olm",
+		pkg:        olmModule + "/cmd/catalog",
+		tags:       olmTags,
+		output:     "olm/catalog",
+		dependency: olmModule, flags: olmVersion,
+		optional: true,
+	},
+	{
+		name:       "olm-package-server",
+		module:     "olm",
+		pkg:        olmModule + "/cmd/package-server",
+		tags:       olmTags,
+		output:     "olm/package-server",
+		dependency: olmModule, flags: olmVersion,
+		optional: true,
+	},
+	{
+		name:       "olm-copy-content",
+		module:     "olm",
+		pkg:        olmModule + "/cmd/copy-content",
+		tags:       olmTags,
+		output:     "olm/copy-content",
+		dependency: olmModule, flags: olmVersion,
+		optional: true,
+	},
+	{
+		name:       "olm-cpb",
+		module:     "olm",
+		pkg:        olmModule + "/util/cpb",
+		tags:       olmTags,
+		output:     "olm/cpb",
+		dependency: olmModule, flags: olmVersion,
+		optional: true,
+	},
+	{
+		name:       "olm-opm",
+		module:     "olm",
+		pkg:        "github.com/operator-framework/operator-registry/cmd/opm",
+		tags:       olmTags,
+		output:     "olm/opm",
+		dependency: "github.com/operator-framework/operator-registry",
+		optional:   true,
+	},
+	{
+		name:       "grpc-health-probe",
+		module:     "olm",
+		pkg:        "github.com/grpc-ecosystem/grpc-health-probe",
+		output:     "olm/grpc-health-probe",
+		dependency: "github.com/grpc-ecosystem/grpc-health-probe",
+		optional:   true,
+	},
+	{
+		name:       "olm-install",
+		module:     "olm",
+		pkg:        "./install",
+		output:     "olm/install",
+		dependency: olmModule,
+		optional:   true,
+	},
+	{
+		name:       "scorecard-test",
+		pkg:        "github.com/operator-framework/operator-sdk/images/scorecard-test",
+		tags:       olmTags,
+		output:     "olm/scorecard-test",
+		dependency: "github.com/operator-framework/operator-sdk",
+		minutes:    4, gigabytes: 1,
+		optional: true,
+	},
 }
+
+const olmModule = "github.com/operator-framework/operator-lifecycle-manager"
+
+// olmTags are those that OLM and operator-registry are released with: no C library is needed for signatures.
+var olmTags = []string{"json1", "containers_image_openpgp"}
 
 // containerdTags leave out the file systems that the node does not use, and every C library.
 var containerdTags = []string{"no_btrfs", "no_zfs", "no_devmapper", "no_aufs", "osusergo", "netgo"}
@@ -146,6 +231,10 @@ func kwokVersion(version string) []string {
 
 func containerdVersion(version string) []string {
 	return []string{"-X github.com/containerd/containerd/v2/version.Version=" + version}
+}
+
+func olmVersion(version string) []string {
+	return []string{"-X " + olmModule + "/pkg/version.OLMVersion=" + strings.TrimPrefix(version, "v")}
 }
 
 func craneVersion(version string) []string {

@@ -68,3 +68,32 @@ test-node: $(LOCALCLUSTER) ## Test the real node; where none can run, that is sa
 	@if $(LOCALCLUSTER) node-preflight --built=false; then $(MAKE) --no-print-directory node; fi
 	cd hack/localcluster/registry && go vet ./... && go test ./...
 	cd hack/localcluster && LOCALCLUSTER_TEST_NODE=1 go test -count=1 -timeout=20m -run '^TestNode' -v .
+
+##@ OLM on the real node
+
+.PHONY: olm-programs
+olm-programs: $(LOCALCLUSTER) ## Build OLM, opm and the standard scorecard tests into bin/olm (about 9 minutes more the first time).
+	@$(LOCALCLUSTER) build $(OLM_PROGRAMS)
+
+# It is there for whoever has the node up; again, it changes nothing.
+.PHONY: olm-up
+olm-up: olm-programs ## Install OLM into the node of node-up.
+	@$(IN_NODE) bin/olm/install --programs=bin/olm $(OLM_MODULES)
+
+.PHONY: olm-images
+olm-images: catalog ## Build the images of bundles, catalog and scorecard, and of the older operator, and push them to the node.
+	$(MAKE) -C $(OLDER) docker-build bundle-build VERSION=$(OLDER_VERSION) $(call node_images,$(OLDER_VERSION))
+	$(MAKE) bundle-build scorecard-build $(call node_images,$(VERSION))
+	$(IN_NODE) $(MAKE) -C $(OLDER) docker-push bundle-push VERSION=$(OLDER_VERSION) $(call node_images,$(OLDER_VERSION))
+	$(IN_NODE) $(MAKE) bundle-push scorecard-push $(call node_images,$(VERSION))
+	printf '[[registry]]\nprefix = "quay.io"\nlocation = "localhost:5000"\ninsecure = true\n' > bin/olm/registries.conf
+	$(IN_NODE) env CONTAINERS_REGISTRIES_CONF=$(BIN)/olm/registries.conf $(MAKE) catalog-build catalog-push $(call node_images,$(VERSION))
+
+# The images of this version, as they are pushed to the node's registry. It answers for ghcr.io, too.
+node_images = CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(1) BUNDLE_IMG=$(E2E_REGISTRY)/kube-changejob-bundle:v$(1) \
+	SCORECARD_IMG=$(E2E_REGISTRY)/kube-changejob-scorecard:v$(1) CATALOG_IMG=$(E2E_REGISTRY)/kube-changejob-catalog:v$(1)
+OLM_PROGRAMS := olm olm-catalog olm-package-server olm-copy-content olm-cpb olm-opm grpc-health-probe olm-install scorecard-test
+OLM_MODULES = $$(go -C hack/localcluster/olm list -m -f '--chart={{.Dir}}/deploy/chart --version={{.Version}}' \
+	github.com/operator-framework/operator-lifecycle-manager) $$(go -C hack/localcluster/olm list -m -f '--opm-version={{.Version}}' \
+	github.com/operator-framework/operator-registry) $$(go -C hack/localcluster/scorecard-test list -m -f '--sdk-version={{.Version}}' \
+	github.com/operator-framework/operator-sdk)

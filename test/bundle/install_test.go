@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 )
 
 // What kustomize puts before every name.
@@ -61,9 +62,10 @@ func TestPermissionsAreThoseOfConfigWithoutTheCertificates(t *testing.T) {
 	require.Len(t, strategy.Permissions, 1)
 
 	var cluster, namespaced []rbacv1.PolicyRule
-	for _, name := range []string{"role", "metrics_auth_role"} {
-		cluster = append(cluster, readYAML[rbacv1.ClusterRole](t, "config/rbac/"+name+".yaml").Rules...)
+	for _, name := range []string{"olm/cluster_role", "rbac/metrics_auth_role"} {
+		cluster = append(cluster, readYAML[rbacv1.ClusterRole](t, "config/"+name+".yaml").Rules...)
 	}
+	namespaced = append(namespaced, managersRules(t)...)
 	for _, name := range []string{"leader_election_role", "hash_key_role"} {
 		namespaced = append(namespaced, readYAML[rbacv1.Role](t, "config/rbac/"+name+".yaml").Rules...)
 	}
@@ -77,9 +79,29 @@ func TestPermissionsAreThoseOfConfigWithoutTheCertificates(t *testing.T) {
 	}
 }
 
+// managersRules are what the manager may do in the namespaces that it serves: all of its role but what is the cluster's.
+func managersRules(t *testing.T) []rbacv1.PolicyRule {
+	t.Helper()
+	return slices.DeleteFunc(readYAML[rbacv1.ClusterRole](t, "config/rbac/role.yaml").Rules, func(rule rbacv1.PolicyRule) bool {
+		return slices.Contains(rule.Resources, "subjectaccessreviews")
+	})
+}
+
+// What the operator reads, and where it makes Jobs, is for the OperatorGroup to say.
+func TestNothingButReviewsAndDefinitionsIsTheClusters(t *testing.T) {
+	for _, rule := range load(t).CSV.Spec.InstallStrategy.StrategySpec.ClusterPermissions[0].Rules {
+		for _, resource := range rule.Resources {
+			assert.Contains(t, []string{"subjectaccessreviews", "tokenreviews", "customresourcedefinitions", "apiservices"}, resource)
+		}
+	}
+}
+
 // In AllNamespaces mode OLM lifts the namespaced permissions to the whole cluster.
-func TestWhatOLMLiftsIsLimitedToNamesOrACreate(t *testing.T) {
+func TestWhatOLMLiftsIsTheManagersRoleOrLimitedToNamesOrACreate(t *testing.T) {
 	for _, rule := range load(t).CSV.Spec.InstallStrategy.StrategySpec.Permissions[0].Rules {
+		if slices.ContainsFunc(managersRules(t), func(own rbacv1.PolicyRule) bool { return equality.Semantic.DeepEqual(own, rule) }) {
+			continue
+		}
 		if len(rule.ResourceNames) == 0 {
 			assert.Equal(t, []string{"create"}, rule.Verbs, "%v", rule)
 			assert.Len(t, rule.Resources, 1)

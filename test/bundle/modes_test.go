@@ -65,6 +65,8 @@ func TestTheOperatorWorksInEachInstallMode(t *testing.T) {
 
 			if watched == nil {
 				watched = []string{s.Namespace(t)}
+			} else {
+				saysForbidden(t, s.Client, watched[0], s.Namespace(t))
 			}
 			for _, namespace := range watched {
 				triggers(t, s.Client, namespace)
@@ -95,21 +97,39 @@ func grant(t *testing.T, api client.Client, namespace string, subject rbacv1.Sub
 	}))
 }
 
+// saysForbidden shows that what is watched in another namespace than the operator's is said to be Forbidden.
+func saysForbidden(t *testing.T, api client.Client, namespace, other string) {
+	t.Helper()
+	ctj := watcher(namespace, "outside", v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: other, Name: "watched"})
+	require.NoError(t, api.Create(t.Context(), ctj))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.NoError(c, api.Get(context.Background(), client.ObjectKeyFromObject(ctj), ctj))
+		available := meta.FindStatusCondition(ctj.Status.Conditions, "Available")
+		require.NotNil(c, available)
+		assert.Equal(c, "Forbidden", available.Reason)
+	}, waitFor, tick)
+}
+
+// watcher is a ChangeTriggeredJob that watches one object.
+func watcher(namespace, name string, reference v1alpha.ResourceReference) *v1alpha.ChangeTriggeredJob {
+	return &v1alpha.ChangeTriggeredJob{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: v1alpha.ChangeTriggeredJobSpec{
+			JobTemplate: v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
+				Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "busybox:1.37"}}},
+			}}}),
+			Resources: []v1alpha.ResourceReference{reference},
+		},
+	}
+}
+
 // triggers shows that a change in a namespace becomes a Job there.
 func triggers(t *testing.T, api client.Client, namespace string) {
 	t.Helper()
 	ctx := t.Context()
 	watched := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "watched"}, Data: map[string]string{"key": "old"}}
 	require.NoError(t, api.Create(ctx, watched))
-	ctj := &v1alpha.ChangeTriggeredJob{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "watcher"},
-		Spec: v1alpha.ChangeTriggeredJobSpec{
-			JobTemplate: v1alpha.NewJobTemplate(batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
-				Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "busybox:1.37"}}},
-			}}}),
-			Resources: []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: watched.Name}},
-		},
-	}
+	ctj := watcher(namespace, "watcher", v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: watched.Name})
 	require.NoError(t, api.Create(ctx, ctj))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.NoError(c, api.Get(context.Background(), client.ObjectKeyFromObject(ctj), ctj))

@@ -43,10 +43,11 @@ func buildCommand(ctx context.Context, args []string) error {
 	root := flags.String("root", "", "folder that becomes the image's file system")
 	user := flags.String("user", "", "user of its process, such as 65532:65532 (default: root)")
 	platform := flags.String("platform", "linux/"+runtime.GOARCH, "platform that the image is for")
-	var entrypoint, command, env list
+	var entrypoint, command, env, label list
 	flags.Var(&entrypoint, "entrypoint", "its program; repeat it for arguments")
 	flags.Var(&command, "cmd", "its default arguments; may be repeated")
 	flags.Var(&env, "env", "NAME=VALUE in its environment; may be repeated")
+	flags.Var(&label, "label", "NAME=VALUE among its labels; may be repeated")
 	image, err := oneArgument(flags, args, "NAME")
 	if err != nil {
 		return err
@@ -66,9 +67,14 @@ func buildCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	labels := map[string]string{}
+	for _, l := range label {
+		key, value, _ := strings.Cut(l, "=")
+		labels[key] = value
+	}
 	built, err := imageOf(layer, v1.ConfigFile{
 		OS: target.OS, Architecture: target.Architecture,
-		Config: v1.Config{User: *user, Entrypoint: entrypoint, Cmd: command, Env: env},
+		Config: v1.Config{User: *user, Entrypoint: entrypoint, Cmd: command, Env: env, Labels: labels},
 	})
 	if err != nil {
 		return err
