@@ -222,7 +222,9 @@ func TestOLMInstallModes(t *testing.T) {
 				aChangeRunsAContainer(t, inside)
 				theWebhookRefuses(t, inside)
 			}
-			if mode.outside != "" {
+			if mode.outside == "" {
+				metricsAreForThoseWhoMayReadThem(t, mode.inside[0])
+			} else {
 				var ctj v1alpha.ChangeTriggeredJob
 				get(t.Context(), t, &ctj, "changetriggeredjob/my-first-trigger", "--namespace="+mode.outside)
 				assert.Empty(t, ctj.Status, "nobody serves the namespace %s", mode.outside)
