@@ -231,9 +231,11 @@ const mostVerbose = zapcore.Level(-7)
 
 // discreet returns the core without the levels beyond mostVerbose.
 func discreet(core zapcore.Core) zapcore.Core {
-	capped, err := zapcore.NewIncreaseLevelCore(core, mostVerbose)
+	capped, err := zapcore.NewIncreaseLevelCore(core, uberzap.LevelEnablerFunc(func(level zapcore.Level) bool {
+		return level >= mostVerbose && core.Enabled(level)
+	}))
 	if err != nil {
-		return core // it is not that verbose
+		return zapcore.NewNopCore() // cannot be: it lets through no more than the core does
 	}
 	return capped
 }

@@ -112,6 +112,18 @@ func TestNoLineIsLeftOutOfTheLog(t *testing.T) {
 	}
 }
 
+func TestTheLogSaysWhatItWouldWriteAndNoBodiesOfRequests(t *testing.T) {
+	for level, most := range map[string]int{"info": 0, "debug": 1, "3": 3, "7": 7, "8": 7, "10": 7} {
+		o, err := parse([]string{"--namespace=n", "--log-level=" + level}, environment(nil))
+		require.NoError(t, err)
+		o.zap.DestWriter = &bytes.Buffer{}
+		logger := newLogger(o.zap)
+		for v := range 12 {
+			assert.Equal(t, v <= most, logger.V(v).Enabled(), "level %s, V(%d)", level, v)
+		}
+	}
+}
+
 func TestOnlyTheNamedNamespacesAreCached(t *testing.T) {
 	all, err := cacheOptions("")
 	require.NoError(t, err)

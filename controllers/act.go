@@ -146,7 +146,7 @@ func (r *Reconciler) deleteJobs(ctx context.Context, ctj *v1alpha.ChangeTriggere
 		}
 	}
 	switch {
-	case failed:
+	case failed && !early: // else the tries at a running Job would put off those at the ended ones for ever
 		record.deleteAgain = now.Add(record.deletes.next())
 	case !early:
 		record.deletes.reset()

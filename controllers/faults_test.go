@@ -372,6 +372,21 @@ func TestALeaderThatIsNotCertainReadsLiveBeforeEveryJob(t *testing.T) {
 	}
 }
 
+func TestAReplacementThatCannotBeginPutsOffNoHistory(t *testing.T) {
+	ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "ctj"}}
+	now := clocktesting.NewFakePassiveClock(time.Now())
+	refuse := interceptor.Funcs{Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error { return failed() }}
+	r := &Reconciler{Client: fake.NewClientBuilder().WithScheme(server.Scheme).WithInterceptorFuncs(refuse).Build(), Clock: now}
+	record := &record{}
+	doomed := []trigger.Job{{Name: "running", Outcome: v1alpha.JobActive}, {Name: "ended", Outcome: v1alpha.JobSucceeded}}
+	require.Equal(t, minBackoff, r.deleteJobs(t.Context(), ctj, record, doomed))
+	for range 20 { // the watched object changes again and again
+		require.Equal(t, minBackoff, r.deleteJobs(t.Context(), ctj, record, doomed))
+	}
+	now.SetTime(now.Now().Add(minBackoff))
+	require.Equal(t, 2*minBackoff, r.deleteJobs(t.Context(), ctj, record, doomed))
+}
+
 func TestARunningJobThatTheCacheDoesNotHaveIsAskedForAgain(t *testing.T) {
 	running, ended := trigger.Job{Outcome: v1alpha.JobActive}, trigger.Job{Outcome: v1alpha.JobSucceeded}
 	assert.Zero(t, pollRunning([]trigger.Job{running}, 1), "its end makes an event")

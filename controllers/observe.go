@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -32,7 +33,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	} else {
 		// A reference that does not fit its kind stays with the engine, which alone knows the kind.
 		r.Watches.Set(owner, record.spec.watched)
-		problems = validate.References(ctj.Spec.Resources, r.kindScope, r.neverListed)
+		problems = r.misfits(ctj.Spec.Resources)
 	}
 
 	input := trigger.Input{
@@ -62,19 +63,19 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	return input, nil
 }
 
-// kindScope tells what the watch engine knows of a kind.
-func (r *Reconciler) kindScope(kind schema.GroupVersionKind) (namespaced bool, err error) {
-	namespaced, err = r.Watches.Scope(kind)
-	if errors.Is(err, watch.ErrNotListable) {
-		err = validate.ErrNotListable
+// misfits returns the references that do not fit their kinds, by what the watch engine knows of these: of a kind that is
+// not served there may be more to know later, of one whose objects are never listed there will not.
+func (r *Reconciler) misfits(references []v1alpha.ResourceReference) field.ErrorList {
+	neverListed := map[schema.GroupVersionKind]bool{}
+	kinds := func(kind schema.GroupVersionKind) (namespaced bool, err error) {
+		namespaced, err = r.Watches.Scope(kind)
+		if errors.Is(err, watch.ErrNotListable) {
+			neverListed[kind] = true
+			err = validate.ErrNotListable
+		}
+		return namespaced, err
 	}
-	return namespaced, err
-}
-
-// neverListed holds of the kinds that no waiting makes visible; one that is not served may be later.
-func (r *Reconciler) neverListed(kind schema.GroupVersionKind) bool {
-	_, err := r.Watches.Scope(kind)
-	return errors.Is(err, watch.ErrNotListable)
+	return validate.References(references, kinds, func(kind schema.GroupVersionKind) bool { return neverListed[kind] })
 }
 
 // observations turns what the watches have seen into what may be published: digests become keyed hashes.

@@ -109,14 +109,19 @@ func (d *discovery) ask(ctx context.Context, gv schema.GroupVersion) (map[string
 	}
 	kinds := map[string]servedKind{}
 	for _, r := range list.APIResources {
-		if _, seen := kinds[r.Kind]; seen || strings.Contains(r.Name, "/") {
+		if strings.Contains(r.Name, "/") {
 			continue // a subresource, whose kind is another resource's or none's
+		}
+		listable := slices.Contains(r.Verbs, "list")
+		// Of two resources of one kind, such as OpenShift's templates and processedtemplates, the one that can be read.
+		if known, seen := kinds[r.Kind]; seen && (known.listable || !listable) {
+			continue
 		}
 		kinds[r.Kind] = servedKind{
 			resource:   gv.WithResource(r.Name),
 			namespaced: r.Namespaced,
 			hasStatus:  slices.Contains(names, r.Name+"/status"),
-			listable:   slices.Contains(r.Verbs, "list"),
+			listable:   listable,
 		}
 	}
 	return kinds, nil

@@ -166,3 +166,15 @@ func TestWhatIsKnownToBeWrongIsSaidThoughSomethingElseCouldNotBeVerified(t *test
 	assert.ErrorContains(t, err, "spec.resources[0].kind: Internal error: could not be verified")
 	assert.ErrorContains(t, err, "resource kind does not exist")
 }
+
+func TestOfTwoResourcesOfAKindTheOneThatCanBeReadIsTaken(t *testing.T) {
+	processed, kept := `{"name":"processedtemplates","kind":"Template","namespaced":true,"verbs":["create"]}`,
+		`{"name":"templates","kind":"Template","namespaced":true,"verbs":["get","list","watch"]}`
+	for _, resources := range []string{processed + "," + kept, kept + "," + processed} {
+		config := fakeAPI(t, func(string) (int, string) { return http.StatusOK, `{"resources":[` + resources + `]}` })
+		found, err := kindOf(t.Context(), validatorOn(t, config, server.Client), "template.openshift.io/v1", "Template")
+		require.NoError(t, err)
+		assert.Equal(t, "templates", found.resource.Resource)
+		assert.True(t, found.listable)
+	}
+}

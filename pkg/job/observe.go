@@ -10,7 +10,7 @@ import (
 )
 
 // Observe returns what a decision about ctj needs to know of one of its Jobs; see Owned. references are what
-// trigger.MergeReferences makes of the spec. The Job may have been through Strip.
+// trigger.References makes of spec and status. The Job may have been through Strip.
 //
 // Hashes and Changed are read only where a decision can ask for them: of a Job that runs, and of one that status
 // does not know of. A history of a thousand Jobs costs nothing else.

@@ -48,9 +48,29 @@ func (s *state) accountForLastJob(replacing bool) {
 	case job == nil: // it ended before it was deleted
 	case !job.Running():
 		s.lastJobStatus = job.Outcome
-	case job.Deleting && !replacing:
+	case job.Deleting && !replacing && !s.replaced(job):
 		s.lastJobStatus = v1alpha.JobFailed
 	default:
 		s.lastJobStatus = v1alpha.JobActive
 	}
+}
+
+// replaced reports whether status says that what the Job ran for is unanswered again: then it is us who delete it,
+// whatever else has come in between, an edit or a restart.
+func (s *state) replaced(job *Job) bool {
+	found := false
+	for i := range s.refs {
+		ref := &s.refs[i]
+		for j := range ref.fields {
+			f := &ref.fields[j]
+			if job.Changed != nil && !mentions(job.Changed, ref.ObjectReference, f.path) {
+				continue
+			}
+			if f.baseline != Unknown {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
 }

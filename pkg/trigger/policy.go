@@ -47,15 +47,32 @@ func (s *state) judge() verdict {
 	if s.refusal != nil && s.refusal.RetryAt.After(s.in.Now) {
 		return verdict{reason: s.refusal.reason(), message: what + "; waiting to retry: " + s.refusal.Message, until: s.refusal.RetryAt}
 	}
-	if len(s.active) > 0 {
-		switch s.spec.EffectiveConcurrencyPolicy() {
-		case v1alpha.ForbidConcurrent:
+	switch s.spec.EffectiveConcurrencyPolicy() {
+	case v1alpha.ForbidConcurrent:
+		if len(s.active) > 0 {
 			return verdict{reason: ReasonJobRunning, message: what + "; waiting for the end of Job " + enumerate(s.active)}
-		case v1alpha.ReplaceConcurrent:
+		}
+	case v1alpha.ReplaceConcurrent:
+		if len(s.active) > 0 {
 			return verdict{reason: ReasonJobRunning, replace: true, message: what + "; deleting Job " + enumerate(s.active) + " to replace it"}
+		}
+		if going := s.going(); len(going) > 0 {
+			return verdict{reason: ReasonJobRunning, message: what + "; waiting for the end of Job " + enumerate(going)}
 		}
 	}
 	return verdict{due: true, message: what}
+}
+
+// going returns the names of the Jobs whose deletion has begun. One that is replaced can fail while it goes, by its
+// deadline or because its Pods are taken from it, and these still run until it is gone.
+func (s *state) going() []string {
+	var going []string
+	for i := range s.jobs {
+		if s.jobs[i].Deleting {
+			going = append(going, s.jobs[i].Name)
+		}
+	}
+	return going
 }
 
 // pending returns the references that are pending, in the order of the spec.

@@ -124,6 +124,21 @@ func TestRule6ConcurrencyPolicy(t *testing.T) {
 		"Replace: a Job that is going already is waited for": {
 			[]part{replacing, ran(v1alpha.JobActive, running, goingAway)},
 			[]expectation{createsNothing, deletes(), lastJobIs(1, v1alpha.JobActive), progressing("True JobRunning")}},
+		"Replace: one that fails while it is going is waited for: its Pods still run": {
+			[]part{replacing, ran(v1alpha.JobActive, failed, goingAway)}, []expectation{createsNothing, deletes(), progressing("True JobRunning")}},
+		"Forbid: one that has failed and is going is not waited for": {
+			[]part{forbidding, ran(v1alpha.JobActive, failed, goingAway)}, []expectation{creates(2)}},
+		"Replace: that it is us who delete it stays known after a restart, before anything is seen": {
+			[]part{replacing, cooled, last(1, v1alpha.JobActive), refers(objectA), kept(objectA, "*", sum("new"), Unknown),
+				cannotSee(objectA, NotSynced, 0), job(1, running, goingAway, becauseOf(objectA, "*"))},
+			[]expectation{createsNothing, lastJobIs(1, v1alpha.JobActive), tellsNothing}},
+		"Replace: that stays known while it is suspended": {
+			[]part{replacing, suspended, cooled, last(1, v1alpha.JobActive), refers(objectA), kept(objectA, "*", sum("new"), Unknown), sees(objectA, sum("new")),
+				job(1, running, goingAway, becauseOf(objectA, "*"))},
+			[]expectation{createsNothing, lastJobIs(1, v1alpha.JobActive)}},
+		"Replace: one that somebody else deletes has failed": {
+			[]part{replacing, last(1, v1alpha.JobActive), unchanged(objectA), job(1, running, goingAway, becauseOf(objectA, "*"))},
+			[]expectation{lastJobIs(1, v1alpha.JobFailed)}},
 		"Replace: the next one runs when it is gone, for what the old one ran for, too": {
 			[]part{replacing, cooled, last(1, v1alpha.JobActive), lastMissing, changed(objectA),
 				refers(objectB), kept(objectB, "*", sum("b"), Unknown), sees(objectB, sum("b"))},

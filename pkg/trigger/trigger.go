@@ -32,7 +32,7 @@ type Input struct {
 	// Status is what was last written.
 	Status *v1alpha.ChangeTriggeredJobStatus
 
-	// Observations holds one entry per object of MergeReferences(Spec.Resources). Of an object without an
+	// Observations holds one entry per object of References(Spec, Status). Of an object without an
 	// entry (as there may be when the spec is invalid) nothing new is known: its status stays.
 	Observations []Observation
 

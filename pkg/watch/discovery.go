@@ -153,7 +153,7 @@ func (c *catalog) ask(ctx context.Context, path, member string, into any) (answe
 			return false // it is being asked
 		}
 		defer a.mu.Unlock()
-		return c.clock.Since(a.at) >= discoveryFresh
+		return !a.at.IsZero() && c.clock.Since(a.at) >= discoveryFresh // one without a time is about to be asked
 	})
 	a := c.answers[path]
 	if a == nil {

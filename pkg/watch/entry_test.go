@@ -292,6 +292,20 @@ func TestWhyNobodyCanReadWhatJoinedIsTold(t *testing.T) {
 	require.Equal(t, "five", s.value("late"))
 }
 
+func TestWhatKeptOthersFromReadingIsNotToldToWhoComesLater(t *testing.T) {
+	s := newStill(t)
+	s.saw("5", "five", s.begin())
+	s.refer("late", "data.a")
+	s.update(func(wake wakeups) {
+		s.cannotRead(apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "name", nil), wake)
+	})
+	s.Remove(named("late"))
+	s.refer("later", "data.a")
+	observations, _ := s.Observe(named("later"))
+	require.Equal(t, NotSynced, observations[0].State)
+	require.NoError(t, observations[0].Err)
+}
+
 func TestWhoIsWoken(t *testing.T) {
 	both := []types.NamespacedName{named("owner"), named("other")}
 	for sentence, c := range map[string]struct {

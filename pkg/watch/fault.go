@@ -41,14 +41,19 @@ func discreetStatus(s metav1.Status) metav1.Status {
 	return told
 }
 
-// retryAfter is how long the API server wants to be left alone after this error.
+// retryAfter is how long the API server wants to be left alone after this error: no longer than our own back-off
+// lasts at most, since whoever stands between could ask for days, and blind us for so long.
 func retryAfter(err error) time.Duration {
 	seconds, _ := apierrors.SuggestsClientDelay(err)
-	return time.Duration(seconds) * time.Second
+	return min(time.Duration(seconds)*time.Second, maxBackoff)
 }
 
-// lasting says whether an error comes of what is to be read rather than of a server that is down or busy.
+// lasting says whether an error comes of what is to be read rather than of a server that is down or busy. A proxy in
+// front of one that is down answers with other codes than 500, which are read as internal errors, too.
 func lasting(err error) bool {
-	malformed := (*malformedError)(nil)
-	return apierrors.IsInternalError(err) || errors.As(err, &malformed)
+	if malformed := (*malformedError)(nil); errors.As(err, &malformed) {
+		return true
+	}
+	status := apierrors.APIStatus(nil)
+	return apierrors.IsInternalError(err) && errors.As(err, &status) && status.Status().Code == http.StatusInternalServerError
 }

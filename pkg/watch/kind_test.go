@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
@@ -183,6 +184,22 @@ func TestErrorsAreToldWithoutTheWordsOfTheAPIServer(t *testing.T) {
 	require.Equal(t, 7*time.Second, retryAfter(told))
 	require.EqualError(t, discreet(apierrors.NewUnauthorized("log in")), "log in")
 	require.NoError(t, discreet(nil))
+}
+
+func TestNobodyBlindsTheEngineForLongerThanItsOwnBackOff(t *testing.T) {
+	busy := apierrors.NewTooManyRequests("come back next week", 7*24*60*60)
+	require.Equal(t, maxBackoff, retryAfter(busy))
+}
+
+func TestAProxyBeforeAServerThatIsDownSaysNothingOfWhatIsToBeRead(t *testing.T) {
+	answered := func(code int) error {
+		return apierrors.NewGenericServerResponse(code, "get", schema.GroupResource{Resource: "configmaps"}, "", "", 0, true)
+	}
+	require.True(t, lasting(answered(http.StatusInternalServerError)))
+	require.True(t, lasting(&malformedError{"no list"}))
+	for _, code := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests} {
+		require.False(t, lasting(answered(code)), code)
+	}
 }
 
 func TestWarningsOfTheAPIServerAreNotLogged(t *testing.T) {

@@ -176,6 +176,9 @@ func (e *Engine) acquire(o *owner, given Reference, former []reference) referenc
 	if joins {
 		r.since = e.Clock.Now()
 		ent.forget(o)
+		if len(ent.waiting) == 0 {
+			ent.unread = nil // what kept others from reading it may be over long since
+		}
 		ent.waiting = append(ent.waiting, waiter{owner: o, joined: e.tick})
 	}
 	ent.references++

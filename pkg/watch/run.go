@@ -104,10 +104,13 @@ func (k *kind) reduce(event apiwatch.EventType, o raw) *object {
 	return kept
 }
 
+// maxBackoff is the longest pause between two tries.
+const maxBackoff = 30 * time.Second
+
 // newBackoff returns how long to wait after each failure in a row.
 func newBackoff(c clock.Clock) wait.DelayFunc {
 	return wait.Backoff{
-		Duration: 50 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: 30 * time.Second,
+		Duration: 50 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: maxBackoff,
 	}.DelayWithReset(c, 2*time.Minute)
 }
 

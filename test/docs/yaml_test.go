@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	operatorsv1 "github.com/operator-framework/api/pkg/operators/v1"
+	operatorsv1alpha1 "github.com/operator-framework/api/pkg/operators/v1alpha1"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
@@ -168,4 +170,27 @@ func read(t *testing.T, file string) string {
 
 func write(t *testing.T, file, content string) {
 	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+}
+
+// TestTheManifestsForOLMAreOnes decodes strictly what the installation page has for OLM; make e2e applies the like.
+func TestTheManifestsForOLMAreOnes(t *testing.T) {
+	types := map[string]func() any{
+		"CatalogSource": func() any { return &operatorsv1alpha1.CatalogSource{} },
+		"OperatorGroup": func() any { return &operatorsv1.OperatorGroup{} },
+		"Subscription":  func() any { return &operatorsv1alpha1.Subscription{} },
+	}
+	seen := map[string]bool{}
+	for _, d := range documents(t) {
+		apiVersion, _ := d.fields["apiVersion"].(string)
+		if !strings.HasPrefix(apiVersion, "operators.coreos.com/") {
+			continue
+		}
+		kind := d.fields["kind"].(string)
+		require.Contains(t, types, kind)
+		text, err := yaml.Marshal(d.fields)
+		require.NoError(t, err)
+		require.NoError(t, yaml.UnmarshalStrict(text, types[kind]()), "%s", text)
+		seen[kind] = true
+	}
+	require.Len(t, seen, len(types))
 }
