@@ -25,15 +25,22 @@ import (
 // then is never heard.
 const timeLimit = 100 * time.Second
 
+// test is one of the suite.
+type test struct {
+	// claim is what it proves; where it fails, that is what has not been seen.
+	claim string
+	run   func(context.Context, *trial) error
+}
+
 // tests are those of the suite kube-changejob, by name.
-var tests = map[string]func(context.Context, *trial) error{
-	"change-triggers-one-job":   changeTriggersOneJob,
-	"all-waits-for-all":         allWaitsForAll,
-	"cooldown-loses-nothing":    cooldownLosesNothing,
-	"history-is-kept":           historyIsKept,
-	"webhook-refuses":           webhookRefuses,
-	"status-is-as-documented":   statusIsAsDocumented,
-	"columns-are-as-documented": columnsAreAsDocumented,
+var tests = map[string]test{
+	"change-triggers-one-job":   {"a change triggers one Job", changeTriggersOneJob},
+	"all-waits-for-all":         {"All waits for every reference", allWaitsForAll},
+	"cooldown-loses-nothing":    {"a change in the cooldown triggers when that ends", cooldownLosesNothing},
+	"history-is-kept":           {"the newest Jobs are kept, and no others", historyIsKept},
+	"webhook-refuses":           {"the webhook refuses the mistakes that the user guide lists", webhookRefuses},
+	"status-is-as-documented":   {"status says what the documentation says", statusIsAsDocumented},
+	"columns-are-as-documented": {"kubectl get shows the columns of the bundle", columnsAreAsDocumented},
 }
 
 func main() {
@@ -48,7 +55,7 @@ func main() {
 
 // run runs the named test and prints its result. A test that fails is no error: the result says so.
 func run(ctx context.Context, args []string, namespace, bundle string, out io.Writer) error {
-	if len(args) != 1 || tests[args[0]] == nil {
+	if len(args) != 1 || tests[args[0]].run == nil {
 		return fmt.Errorf("give the name of one test: %s", strings.Join(slices.Sorted(maps.Keys(tests)), ", "))
 	}
 	config, err := ctrl.GetConfig()
@@ -66,7 +73,9 @@ func perform(ctx context.Context, config *rest.Config, name, namespace, bundle s
 	result := v1alpha3.TestResult{Name: name, State: v1alpha3.PassState}
 	t, err := newTrial(config, name, namespace, bundle)
 	if err == nil {
-		err = tests[name](ctx, t)
+		if err = tests[name].run(ctx, t); err != nil {
+			err = fmt.Errorf("not seen that %s: %w", tests[name].claim, err)
+		}
 		t.cleanUp(context.WithoutCancel(ctx))
 		result.Log = strings.Join(t.seen, "\n")
 	}

@@ -97,6 +97,7 @@ func TestTheScorecardFailsForItsOwnReasonsWhereNobodyActs(t *testing.T) {
 			want[name] = "waited for the ChangeTriggeredJob to be Available in vain"
 		}
 		assert.Contains(t, strings.Join(result.Errors, "\n"), want[name])
+		assert.Contains(t, strings.Join(result.Errors, "\n"), tests[name].claim)
 	}
 	var jobs batchv1.JobList
 	require.NoError(t, server.Client.List(t.Context(), &jobs, client.InNamespace(namespace)))

@@ -67,6 +67,7 @@ node-down: $(LOCALCLUSTER) ## End the node, and leave nothing of it.
 test-node: $(LOCALCLUSTER) ## Test the real node; where none can run, that is said and skipped.
 	@if $(LOCALCLUSTER) node-preflight --built=false; then $(MAKE) --no-print-directory node; fi
 	cd hack/localcluster/registry && go vet ./... && go test ./...
+	cd hack/localcluster/olm && go vet ./install && go test ./install
 	cd hack/localcluster && LOCALCLUSTER_TEST_NODE=1 go test -count=1 -timeout=20m -run '^TestNode' -v .
 
 ##@ OLM on the real node
