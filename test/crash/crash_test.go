@@ -38,6 +38,8 @@ var (
 	deleteJob    = write{http.MethodDelete, "/jobs/"}
 	createEvent  = write{http.MethodPost, "/events"}
 	createSecret = write{http.MethodPost, "/secrets"}
+	createLease  = write{http.MethodPost, "/leases"}
+	updateLease  = write{http.MethodPut, "/leases/"}
 )
 
 // rounds is one change each, with the write at which the operator is killed.
@@ -131,6 +133,24 @@ func TestEveryChangeGetsOneJobWhereverTheOperatorIsKilled(t *testing.T) {
 		p = operator.Start(t, options)
 		answered()
 	}
+
+	// The lease of one that is killed has to run out before the next one acts: nothing is lost by the wait.
+	p.Stop(t)
+	electing := options
+	electing.Args = []string{"--leader-elect"}
+	for _, taken := range []round{
+		{"before the lease is made", createLease, false}, {"after the lease was made", createLease, true},
+		{"before the lease is taken over", updateLease, false}, {"after the lease was taken over", updateLease, true},
+	} {
+		t.Log(taken.name)
+		launched := make(chan *operator.Process, 1)
+		struck := proxy.arm(taken.write, taken.after, func() { (<-launched).Kill(t) })
+		launched <- operator.Launch(t, electing)
+		<-struck
+	}
+	change()
+	operator.Start(t, electing)
+	answered()
 
 	got := read(t)
 	var list batchv1.JobList
