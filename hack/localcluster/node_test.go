@@ -11,7 +11,7 @@ import (
 
 func TestWhereANodeCannotBe(t *testing.T) {
 	for path, want := range map[string]string{
-		"/work/.node": "", "/home/me/run": "", "/runner/.node": "", "": "",
+		"/home/me/.node": "", "/home/me/run": "", "/runner/.node": "", "": "",
 		"/run": "/run", "/run/node": "/run", "/var/run/node": "/var/run",
 		"/var/lib/ci/tree/.node": "/var/lib", "/var/library": "", "/var/tmp/node": "",
 	} {
@@ -31,11 +31,11 @@ func TestNodesAreToldApartByTheirFolders(t *testing.T) {
 func TestWhatACommandOnTheNodeSees(t *testing.T) {
 	d := nodeDescription{KubeConfig: "/n/kubeconfig", CA: "/n/ca.crt", DataDir: "/n"}
 	got := d.environment([]string{
-		"HOME=/root", "PATH=/my/bin", "KUBECONFIG=/root/.kube/config", "HTTPS_PROXY=http://proxy", "no_proxy=*", "IMG=x",
+		"HOME=/home/me", "PATH=/my/bin", "KUBECONFIG=/home/me/.kube/config", "HTTPS_PROXY=http://proxy", "no_proxy=*", "IMG=x",
 		"SSL_CERT_FILE=/etc/ca", "all_proxy=socks5://proxy",
 	}, "/bin/k8s", "/bin/node")
 	want := []string{
-		"HOME=/root", "IMG=x", "PATH=/bin/k8s:/bin/node:/my/bin", "KUBECONFIG=/n/kubeconfig", "SSL_CERT_FILE=/n/ca.crt",
+		"HOME=/home/me", "IMG=x", "PATH=/bin/k8s:/bin/node:/my/bin", "KUBECONFIG=/n/kubeconfig", "SSL_CERT_FILE=/n/ca.crt",
 		"CURL_CA_BUNDLE=/n/ca.crt", "CONTAINERD_ADDRESS=/n/host/run/containerd/containerd.sock",
 	}
 	if !reflect.DeepEqual(got, want) {
