@@ -548,12 +548,10 @@ func TestTheCooldownCountsFromTheEndOfTheCreate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	now := clocktesting.NewFakePassiveClock(time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC))
-	w.operate(withClock(now), withFaults(interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-		if isJob(o) {
-			now.SetTime(now.Now().Add(3500 * time.Millisecond)) // a slow webhook
-		}
-		return c.Create(ctx, o, opts...)
-	}}))
+	w.operate(withClock(now), withFaults(createFault(func(create func() error) error {
+		now.SetTime(now.Now().Add(3500 * time.Millisecond)) // a slow webhook
+		return create()
+	})))
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"})
 	w.watching("ctj")

@@ -38,38 +38,38 @@ func TestEveryFaultOfAWriteEndsInOneJobForOneChange(t *testing.T) {
 	// Each case spoils the first few writes of one kind; went says whether the write went through all the same.
 	cases := map[string]func(spoil func() bool) interceptor.Funcs{
 		"the create fails": func(spoil func() bool) interceptor.Funcs {
-			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-				if isJob(o) && spoil() {
+			return createFault(func(create func() error) error {
+				if spoil() {
 					return interrupted()
 				}
-				return c.Create(ctx, o, opts...)
-			}}
+				return create()
+			})
 		},
 		"the create is answered with an error": func(spoil func() bool) interceptor.Funcs {
-			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-				if isJob(o) && spoil() {
+			return createFault(func(create func() error) error {
+				if spoil() {
 					return failed()
 				}
-				return c.Create(ctx, o, opts...)
-			}}
+				return create()
+			})
 		},
 		"the create goes through and is answered with an error": func(spoil func() bool) interceptor.Funcs {
-			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-				err := c.Create(ctx, o, opts...)
-				if isJob(o) && err == nil && spoil() {
+			return createFault(func(create func() error) error {
+				err := create()
+				if err == nil && spoil() {
 					return failed()
 				}
 				return err
-			}}
+			})
 		},
 		"the create goes through and its answer is lost": func(spoil func() bool) interceptor.Funcs {
-			return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-				err := c.Create(ctx, o, opts...)
-				if isJob(o) && err == nil && spoil() {
+			return createFault(func(create func() error) error {
+				err := create()
+				if err == nil && spoil() {
 					return interrupted()
 				}
 				return err
-			}}
+			})
 		},
 		"the status write fails": func(spoil func() bool) interceptor.Funcs {
 			return statusFault(func(write func() error) error {
@@ -121,6 +121,16 @@ func TestEveryFaultOfAWriteEndsInOneJobForOneChange(t *testing.T) {
 }
 
 func isJob(o client.Object) bool { _, ok := o.(*batchv1.Job); return ok }
+
+// createFault comes between the operator and the creates of its Jobs.
+func createFault(fault func(create func() error) error) interceptor.Funcs {
+	return interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		if !isJob(o) {
+			return c.Create(ctx, o, opts...)
+		}
+		return fault(func() error { return c.Create(ctx, o, opts...) })
+	}}
+}
 
 func statusFault(fault func(write func() error) error) interceptor.Funcs {
 	return interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
@@ -297,12 +307,12 @@ func TestAJobThatAWebhookDoesNotAnswerForIsShown(t *testing.T) {
 	w := newWorld(t)
 	var down atomic.Bool
 	down.Store(true)
-	w.operate(withFaults(interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-		if isJob(o) && down.Load() {
+	w.operate(withFaults(createFault(func(create func() error) error {
+		if down.Load() {
 			return failed()
 		}
-		return c.Create(ctx, o, opts...)
-	}}))
+		return create()
+	})))
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"})
 	w.watching("ctj")
