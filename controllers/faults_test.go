@@ -132,6 +132,25 @@ func createFault(fault func(create func() error) error) interceptor.Funcs {
 	}}
 }
 
+// oldCache serves ChangeTriggeredJob ctj as old has it, from the moment that this is not nil.
+func oldCache(old func() *v1alpha.ChangeTriggeredJob) interceptor.Funcs {
+	return interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := c.Get(ctx, key, o, opts...); err != nil {
+				return err
+			}
+			ctj, ok := o.(*v1alpha.ChangeTriggeredJob)
+			if !ok || key.Name != "ctj" {
+				return nil
+			}
+			if stale := old(); stale != nil {
+				stale.DeepCopyInto(ctj)
+			}
+			return nil
+		},
+	}
+}
+
 func statusFault(fault func(write func() error) error) interceptor.Funcs {
 	return interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 		return fault(func() error { return c.SubResource(sub).Patch(ctx, o, patch, opts...) })
@@ -193,19 +212,13 @@ func TestACacheThatLagsBehindOurOwnWriteIsNotDecidedOn(t *testing.T) {
 	// The cache serves the ChangeTriggeredJob as it was before its first trigger, for a while.
 	var old atomic.Pointer[v1alpha.ChangeTriggeredJob]
 	var reads atomic.Int64
-	w.operate(withFaults(interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			if err := c.Get(ctx, key, o, opts...); err != nil {
-				return err
-			}
-			ctj, ok := o.(*v1alpha.ChangeTriggeredJob)
-			if stale := old.Load(); ok && stale != nil && key.Name == "ctj" {
-				reads.Add(1)
-				stale.DeepCopyInto(ctj)
-			}
-			return nil
-		},
-	}))
+	w.operate(withFaults(oldCache(func() *v1alpha.ChangeTriggeredJob {
+		stale := old.Load()
+		if stale != nil {
+			reads.Add(1)
+		}
+		return stale
+	})))
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"})
 	w.watching("ctj")
@@ -349,17 +362,7 @@ func TestALeaderThatIsNotCertainReadsLiveBeforeEveryJob(t *testing.T) {
 	var certain atomic.Bool
 	certain.Store(true)
 	var old atomic.Pointer[v1alpha.ChangeTriggeredJob]
-	w.operate(withLeading(certain.Load), withFaults(interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			if err := c.Get(ctx, key, o, opts...); err != nil {
-				return err
-			}
-			if ctj, ok := o.(*v1alpha.ChangeTriggeredJob); ok && key.Name == "ctj" && old.Load() != nil {
-				old.Load().DeepCopyInto(ctj)
-			}
-			return nil
-		},
-	}))
+	w.operate(withLeading(certain.Load), withFaults(oldCache(old.Load)))
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"})
 	w.watching("ctj")
@@ -426,17 +429,7 @@ func TestAProcessReadsLiveBeforeItsFirstJob(t *testing.T) {
 
 	// The next process' cache was filled by an API server that lags behind: in it, trigger 1 has not happened,
 	// and its Job's name is free.
-	w.operate(withFaults(interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			if err := c.Get(ctx, key, o, opts...); err != nil {
-				return err
-			}
-			if ctj, ok := o.(*v1alpha.ChangeTriggeredJob); ok && key.Name == "ctj" {
-				before.DeepCopyInto(ctj)
-			}
-			return nil
-		},
-	}))
+	w.operate(withFaults(oldCache(func() *v1alpha.ChangeTriggeredJob { return before })))
 	w.settled()
 	assert.Empty(t, w.jobs("ctj"), "trigger 1 is not run again")
 }
