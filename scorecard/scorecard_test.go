@@ -85,20 +85,30 @@ func TestTheScorecardFailsWithoutTheOperator(t *testing.T) {
 	}
 }
 
-func TestTheScorecardFailsForItsOwnReasonsWhereNobodyActs(t *testing.T) {
+func TestEachFailsForItsOwnReasonWhereNobodyActs(t *testing.T) {
 	t.Parallel()
 	server := apiserver.Start(t, apiserver.CRDs()) // no webhook and no operator
-	namespace := server.Namespace(t)
-	want := map[string]string{"webhook-refuses": "a kind in lower case is accepted"}
-	for _, name := range []string{"webhook-refuses", "change-triggers-one-job"} {
-		result := perform(t.Context(), server.Config, name, namespace, bundle(t))
-		assert.Equal(t, v1alpha3.FailState, result.State, name)
-		if want[name] == "" {
-			want[name] = "waited for the ChangeTriggeredJob to be Available in vain"
-		}
-		assert.Contains(t, strings.Join(result.Errors, "\n"), want[name])
-		assert.Contains(t, strings.Join(result.Errors, "\n"), tests[name].claim)
+	namespace, dir := server.Namespace(t), bundle(t)
+	reasons := map[string]string{
+		"change-triggers-one-job":   "waited for trigger 1 in vain",
+		"all-waits-for-all":         "waited for Progressing to be WaitingForAll in vain",
+		"cooldown-loses-nothing":    "no Job begins the cooldown",
+		"history-is-kept":           "of four Jobs, of which two are to be kept, number 1 does not run",
+		"webhook-refuses":           "a kind in lower case is accepted",
+		"status-is-as-documented":   "waited for the status of one that is idle in vain",
+		"columns-are-as-documented": "column Last Triggered is empty",
 	}
+	t.Run("tests", func(t *testing.T) {
+		for _, name := range slices.Sorted(maps.Keys(tests)) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				result := perform(t.Context(), server.Config, name, namespace, dir)
+				assert.Equal(t, v1alpha3.FailState, result.State)
+				said := strings.Join(result.Errors, "\n")
+				assert.Contains(t, said, "not seen that "+tests[name].claim+": "+reasons[name])
+			})
+		}
+	})
 	var jobs batchv1.JobList
 	require.NoError(t, server.Client.List(t.Context(), &jobs, client.InNamespace(namespace)))
 	assert.Empty(t, jobs.Items)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
 const (
@@ -114,7 +115,9 @@ func (t *trial) change(ctx context.Context, suffix, value string) error {
 }
 
 // watch makes ConfigMaps with these suffixes and a ChangeTriggeredJob that watches them, and waits until it has its
-// baseline. Its Jobs want no completion: the Job controller completes them at once, without a Pod or an image.
+// baseline. Where it never has, the test goes on all the same: what it proves fails then, each for its own reason, and
+// that there was no baseline stands in the log. Its Jobs want no completion: the Job controller completes them at once,
+// without a Pod or an image.
 func (t *trial) watch(ctx context.Context, edit func(*v1alpha.ChangeTriggeredJobSpec), suffixes ...string) error {
 	references, err := t.watched(ctx, suffixes...)
 	if err != nil {
@@ -130,9 +133,12 @@ func (t *trial) watch(ctx context.Context, edit func(*v1alpha.ChangeTriggeredJob
 	if err := t.make(ctx, ctj); err != nil {
 		return fmt.Errorf("make a ChangeTriggeredJob: %w", err)
 	}
-	return t.await(ctx, "the ChangeTriggeredJob to be Available", func(now state) bool {
-		return now.condition("Available").Status == metav1.ConditionTrue && now.ctj.Status.ObservedGeneration == now.ctj.Generation
-	})
+	if err := t.await(ctx, "the ChangeTriggeredJob to be Available", func(now state) bool {
+		return now.condition(trigger.ConditionAvailable).Status == metav1.ConditionTrue && now.ctj.Status.ObservedGeneration == now.ctj.Generation
+	}); err != nil {
+		t.saw("%v", err)
+	}
+	return nil
 }
 
 // emptyJob is the template of a Job that is complete from the start.
@@ -216,7 +222,7 @@ func (s state) condition(kind string) metav1.Condition {
 
 // String says in short what the state is.
 func (s state) String() string {
-	available, progressing := s.condition("Available"), s.condition("Progressing")
+	available, progressing := s.condition(trigger.ConditionAvailable), s.condition(trigger.ConditionProgressing)
 	return fmt.Sprintf("%d Jobs, triggerCount %d, Available %q %s, Progressing %q %s", len(s.jobs), s.ctj.Status.TriggerCount,
 		available.Status, available.Reason, progressing.Status, progressing.Reason)
 }

@@ -89,7 +89,7 @@ func cooldownLosesNothing(ctx context.Context, t *trial) error {
 		return err
 	}
 	if err := t.triggered(ctx, 1); err != nil {
-		return err
+		return fmt.Errorf("no Job begins the cooldown: %w", err)
 	}
 	first, err := t.look(ctx)
 	if err != nil {
@@ -127,7 +127,7 @@ func historyIsKept(ctx context.Context, t *trial) error {
 			return err
 		}
 		if err := t.triggered(ctx, number); err != nil {
-			return err
+			return fmt.Errorf("of four Jobs, of which two are to be kept, number %d does not run: %w", number, err)
 		}
 	}
 	return t.await(ctx, "Jobs 3 and 4 alone to be left", func(now state) bool {
