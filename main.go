@@ -44,6 +44,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/admission"
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/keyedhash"
+	"github.com/nusnewob/kube-changejob/pkg/servingcert"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
 )
 
@@ -377,8 +378,8 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 }
 
 // addWebhook adds the validating webhook, and returns its readiness. With --webhook-cert=self it adds the
-// rotation of the certificate too; the webhook's server starts once the first certificate is in its
-// folder.
+// rotation of the certificate too, and what lays it out in the folder of the webhook's server, which starts
+// once the first certificate is there.
 func addWebhook(mgr manager.Manager, o *options) (healthz.Checker, error) {
 	if o.webhookCert == certFiles {
 		if err := admission.Register(mgr); err != nil {
@@ -387,8 +388,16 @@ func addWebhook(mgr manager.Manager, o *options) (healthz.Checker, error) {
 		return mgr.GetWebhookServer().StartedChecker(), nil
 	}
 	certified := make(chan struct{})
-	err := rotator.AddRotator(mgr, &rotator.CertRotator{
-		SecretKey:          types.NamespacedName{Namespace: o.namespace, Name: webhookSecretName},
+	secret := types.NamespacedName{Namespace: o.namespace, Name: webhookSecretName}
+	files, err := servingcert.NewFiles(mgr.GetConfig(), secret, o.webhookCertDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(files); err != nil {
+		return nil, err
+	}
+	err = rotator.AddRotator(mgr, &rotator.CertRotator{
+		SecretKey:          secret,
 		CertDir:            o.webhookCertDir,
 		CAName:             "kube-changejob-ca",
 		CAOrganization:     "kube-changejob",

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -8,9 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,8 +44,7 @@ const (
 )
 
 // installation is config/default on an API server of its own, with the operator's processes beside it in place
-// of its pods: each has the rights of the ServiceAccount and nothing else, and a folder in place of the mounted
-// Secret.
+// of its pods: each has the rights of the ServiceAccount and nothing else, and a folder in place of the volume.
 type installation struct {
 	*apiserver.Server
 }
@@ -84,14 +83,13 @@ func (i *installation) start(t *testing.T, args ...string) *replica {
 		CurrentContext: "c",
 	})
 	require.NoError(t, err)
-	mounted, port, metrics := t.TempDir(), freePort(t), freePort(t)
+	port, metrics := freePort(t), freePort(t)
 	r := &replica{webhook: port, metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics)}
 	r.Process = operatorprocess.Launch(t, operatorprocess.Options{
-		KubeConfig: kubeconfig, Namespace: system, WebhookCertDir: mounted, WebhookPort: port,
+		KubeConfig: kubeconfig, Namespace: system, WebhookCertDir: t.TempDir(), WebhookPort: port,
 		Args: append([]string{"--leader-elect", "--webhook-cert=self", "--metrics-bind-address=127.0.0.1:" + strconv.Itoa(metrics)}, args...),
 	})
 	require.Eventually(t, func() bool {
-		i.mount(t, mounted)
 		response, err := http.Get(r.ProbeURL + "/readyz")
 		if err != nil {
 			return false
@@ -100,20 +98,6 @@ func (i *installation) start(t *testing.T, args ...string) *replica {
 		return response.StatusCode == http.StatusOK
 	}, time.Minute, tick, "ready")
 	return r
-}
-
-// mount does what a kubelet does with the Secret's volume.
-func (i *installation) mount(t *testing.T, dir string) {
-	secret := &corev1.Secret{}
-	require.NoError(t, i.Client.Get(t.Context(), types.NamespacedName{Namespace: system, Name: "kube-changejob-webhook-cert"}, secret))
-	for name, value := range secret.Data {
-		if present, err := os.ReadFile(filepath.Join(dir, name)); err == nil && string(present) == string(value) {
-			continue
-		}
-		file := filepath.Join(dir, "."+name)
-		require.NoError(t, os.WriteFile(file, value, 0o600))
-		require.NoError(t, os.Rename(file, filepath.Join(dir, name)))
-	}
 }
 
 // route leads the API server to a replica's webhook. There are no nodes that carry a Service's address, so that the
@@ -171,6 +155,52 @@ func (i *installation) await(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, trig
 	jobs := &batchv1.JobList{}
 	require.NoError(t, i.Client.List(t.Context(), jobs, client.InNamespace(ctj.Namespace), client.MatchingLabels{job.OwnerLabel: ctj.Name}))
 	assert.Len(t, jobs.Items, triggers)
+}
+
+// caBundle is the CA that the API server trusts the webhook by.
+func (i *installation) caBundle(t *testing.T) []byte {
+	t.Helper()
+	hook := &admissionv1.ValidatingWebhookConfiguration{}
+	require.NoError(t, i.Client.Get(t.Context(), client.ObjectKey{Name: webhookConfig}, hook))
+	return hook.Webhooks[0].ClientConfig.CABundle
+}
+
+// endCertificate puts the serving certificate into a state in which it must be renewed, as its age does.
+func (i *installation) endCertificate(t *testing.T) {
+	t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "kube-changejob-webhook-cert"}}
+	require.NoError(t, i.Client.Patch(t.Context(), secret, client.RawPatch(types.MergePatchType, []byte(`{"data":{"tls.crt":null,"tls.key":null}}`))))
+}
+
+// admit has ChangeTriggeredJobs admitted, without an end and without storing one, until stop is called, which
+// returns the first refusal.
+func (i *installation) admit(t *testing.T, like *v1alpha.ChangeTriggeredJob) (stop func() error, admitted *atomic.Int64) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	admitted = &atomic.Int64{}
+	go func() {
+		for ctx.Err() == nil {
+			one := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: like.Namespace, Name: "one-more"}, Spec: like.Spec}
+			if err := i.Client.Create(ctx, one, client.DryRunAll); err != nil && ctx.Err() == nil {
+				done <- err
+				return
+			}
+			admitted.Add(1)
+		}
+		done <- nil
+	}()
+	return func() error { cancel(); return <-done }, admitted
+}
+
+// certificate is what the replica's webhook serves.
+func (r *replica) certificate(t *testing.T) *x509.Certificate {
+	t.Helper()
+	dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own process
+	connection, err := dialer.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", r.webhook))
+	require.NoError(t, err)
+	defer func() { _ = connection.Close() }()
+	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0]
 }
 
 // get requests the metrics with a token, without one where it is empty.
@@ -239,6 +269,21 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 		i.await(t, ctj, 0, waitFor)
 		i.change(t, namespace, "one")
 		i.await(t, ctj, 1, waitFor)
+	})
+
+	step("a certificate is renewed, and no admission fails", func(t *testing.T) {
+		ca := i.caBundle(t)
+		stop, admitted := i.admit(t, ctj)
+		for range 3 {
+			before := first.certificate(t)
+			i.endCertificate(t)
+			require.Eventually(t, func() bool { return !first.certificate(t).Equal(before) }, waitFor, tick, "another certificate is served")
+			asked := admitted.Load()
+			require.Eventually(t, func() bool { return admitted.Load() > asked+10 }, waitFor, tick, "admission goes on")
+		}
+		require.NoError(t, stop())
+		assert.Equal(t, ca, i.caBundle(t), "the CA stays")
+		t.Logf("%d ChangeTriggeredJobs were admitted while the certificate was renewed three times", admitted.Load())
 	})
 
 	step("metrics are for those who may get them", func(t *testing.T) {

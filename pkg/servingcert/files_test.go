@@ -1,0 +1,118 @@
+package servingcert
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/nusnewob/kube-changejob/test/apiserver"
+)
+
+// shared is the API server of this package's tests.
+var shared = apiserver.OnDemand()
+
+func TestMain(m *testing.M) { os.Exit(apiserver.MainOnDemand(m, shared)) }
+
+// Every replica lays the files out, as a manager understands it.
+var (
+	_ manager.Runnable               = &Files{}
+	_ manager.LeaderElectionRunnable = &Files{}
+)
+
+func pair(cert, key string) map[string][]byte {
+	return map[string][]byte{corev1.TLSCertKey: []byte(cert), corev1.TLSPrivateKeyKey: []byte(key)}
+}
+
+// read is what the files hold: the certificate and the key.
+func read(t assert.TestingT, dir string) (pair [2]string) {
+	for i, name := range []string{"tls.crt", "tls.key"} {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		assert.NoError(t, err)
+		pair[i] = string(content)
+	}
+	return pair
+}
+
+func TestThePairIsLaidOutAtOneStroke(t *testing.T) {
+	files := &Files{dir: t.TempDir()}
+	for _, step := range []struct{ name, cert, key string }{
+		{"for the first time", "cert 1", "key 1"},
+		{"again, with nothing new", "cert 1", "key 1"},
+		{"another pair", "cert 2", "key 2"},
+		{"a third", "cert 3", "key 3"},
+	} {
+		require.NoError(t, files.lay(pair(step.cert, step.key)), step.name)
+		assert.Equal(t, [2]string{step.cert, step.key}, read(t, files.dir), step.name)
+		entries, err := os.ReadDir(files.dir)
+		require.NoError(t, err)
+		assert.Len(t, entries, 4, "%s: the link, one pair's folder, and two files", step.name)
+	}
+	// A reader that has one file of a pair finds the other of the same beside it.
+	first, err := filepath.EvalSymlinks(filepath.Join(files.dir, "tls.crt"))
+	require.NoError(t, err)
+	second, err := filepath.EvalSymlinks(filepath.Join(files.dir, "tls.key"))
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Dir(first), filepath.Dir(second))
+	info, err := os.Stat(filepath.Join(files.dir, "tls.key"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+func TestAnUnfinishedLayoutIsFinishedTheNextTime(t *testing.T) {
+	files := &Files{dir: t.TempDir()}
+	require.NoError(t, files.lay(pair("cert 1", "key 1")))
+	// It ended between the new link and the swap.
+	require.NoError(t, os.Symlink("..pair-gone", filepath.Join(files.dir, "..data-new")))
+	require.NoError(t, files.lay(pair("cert 2", "key 2")))
+	assert.Equal(t, [2]string{"cert 2", "key 2"}, read(t, files.dir))
+}
+
+func TestAFolderThatIsNotThereIsAnError(t *testing.T) {
+	files := &Files{dir: filepath.Join(t.TempDir(), "missing")}
+	assert.ErrorContains(t, files.lay(pair("cert", "key")), "make a folder for the pair")
+}
+
+func TestTheFilesFollowTheSecret(t *testing.T) {
+	server := shared.Server(t)
+	namespace, dir := server.Namespace(t), t.TempDir()
+	files, err := NewFiles(server.Config, types.NamespacedName{Namespace: namespace, Name: "cert"}, dir)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- files.Start(ctx) }()
+	shows := func(cert, key string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return files.laid(pair(cert, key)) }, 30*time.Second, 10*time.Millisecond)
+	}
+
+	other := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "other"}, Data: pair("not this", "one")}
+	require.NoError(t, server.Client.Create(t.Context(), other))
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "cert"}}
+	require.NoError(t, server.Client.Create(t.Context(), secret)) // empty, as it is installed
+	secret.Data = pair("cert 1", "key 1")
+	require.NoError(t, server.Client.Update(t.Context(), secret))
+	shows("cert 1", "key 1")
+	secret.Data = pair("cert 2", "key 2")
+	require.NoError(t, server.Client.Update(t.Context(), secret))
+	shows("cert 2", "key 2")
+
+	// Emptied and deleted, it leaves the pair: admission goes on until there is another one.
+	secret.Data = nil
+	require.NoError(t, server.Client.Update(t.Context(), secret))
+	require.NoError(t, server.Client.Delete(t.Context(), secret))
+	again := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "cert"}, Data: pair("cert 3", "key 3")}
+	require.NoError(t, server.Client.Create(t.Context(), again))
+	shows("cert 3", "key 3")
+
+	stop()
+	require.NoError(t, <-done)
+}
