@@ -44,7 +44,8 @@ func TestApplyKustomize(t *testing.T) {
 	theNodeWatcherRuns(t)
 	thePodIsWithinItsLimits(t)
 	remove(t)
-	assert.Empty(t, jobsOf(t, mine, "my-first-trigger"), "Jobs go with their ChangeTriggeredJob")
+	// Jobs go with their ChangeTriggeredJob, when the garbage collector comes to them.
+	require.Eventually(t, func() bool { return len(jobsOf(t, mine, "my-first-trigger")) == 0 }, patience, tick, "Jobs are left")
 }
 
 // theNodeWatcherRuns applies the guide's watcher of a Node, in the operator's own namespace: its container runs under that
