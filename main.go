@@ -54,7 +54,7 @@ var version = "devel"
 // Names that the manifests in config/ share with this program.
 const (
 	leaseName          = "kube-changejob-leader"
-	webhookSecretName  = "kube-changejob-webhook-cert"
+	webhookSecretName  = "kube-changejob-webhook-cert" //nolint:gosec // a name, and no secret
 	webhookServiceName = "kube-changejob-webhook-service"
 	webhookConfigName  = "kube-changejob-validating-webhook-configuration"
 )

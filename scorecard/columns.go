@@ -61,7 +61,7 @@ func bundledColumns(bundle string) ([]string, error) {
 		return nil, err
 	}
 	for _, file := range files {
-		data, err := os.ReadFile(file)
+		data, err := os.ReadFile(file) //nolint:gosec // of the bundle
 		if err != nil {
 			return nil, fmt.Errorf("read the bundle: %w", err)
 		}

@@ -179,7 +179,7 @@ func appendRune(dst []byte, r rune) []byte {
 		return append(dst, '\\', 't')
 	}
 	if r < ' ' {
-		dst = append(dst, '\\', 'u', '0', '0', '0'+byte(r>>4))
+		dst = append(dst, '\\', 'u', '0', '0', '0'+byte(r>>4)) //nolint:gosec // below 0x20
 		return strconv.AppendInt(dst, int64(r&0xf), 16)
 	}
 	return utf8.AppendRune(dst, r)

@@ -50,7 +50,7 @@ var documents = sync.Pool{New: func() any { return new(document) }}
 func (d *document) read(object []byte) bool {
 	// The string shares the bytes, which saves a copy of each object of each watch event. Nothing of it
 	// outlives the call that the bytes were given to.
-	d.src = unsafe.String(unsafe.SliceData(object), len(object))
+	d.src = unsafe.String(unsafe.SliceData(object), len(object)) //nolint:gosec // see above
 	start := d.space(0)
 	if len(d.src) > math.MaxInt32 || start == len(d.src) || d.src[start] != '{' {
 		return false
@@ -112,7 +112,7 @@ func (d *document) value(at int, key string, depth int) int {
 		return -1
 	}
 	n := len(d.nodes)
-	d.nodes = append(d.nodes, node{start: int32(at), key: key})
+	d.nodes = append(d.nodes, node{start: int32(at), key: key}) //nolint:gosec // read lets nothing longer in
 	var end int
 	switch d.src[at] {
 	case '{':
@@ -130,7 +130,7 @@ func (d *document) value(at int, key string, depth int) int {
 	default:
 		end = d.number(at)
 	}
-	d.nodes[n].end, d.nodes[n].next = int32(end), int32(len(d.nodes))
+	d.nodes[n].end, d.nodes[n].next = int32(end), int32(len(d.nodes)) //nolint:gosec // the same
 	if key == "metadata" && end >= 0 {
 		d.members(n, d.judgeInner)
 	}

@@ -22,7 +22,7 @@ import (
 
 const (
 	// SecretName is the name of the Secret that holds the key, in the operator's namespace.
-	SecretName = "kube-changejob-hash-key"
+	SecretName = "kube-changejob-hash-key" //nolint:gosec // a name, and no secret
 	// DataKey is the entry of the Secret's data that holds the key: KeySize bytes.
 	DataKey = "key"
 )

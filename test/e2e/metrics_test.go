@@ -42,7 +42,7 @@ func metrics(t *testing.T, address, token string) (status int, text string) {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	// It makes its certificate itself, at each start.
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	response, err := client.Do(request)
 	require.NoError(t, err)
 	defer func() { _ = response.Body.Close() }()

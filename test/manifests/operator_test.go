@@ -196,7 +196,7 @@ func (i *installation) admit(t *testing.T, like *v1alpha.ChangeTriggeredJob) (st
 // certificate is what the replica's webhook serves.
 func (r *replica) certificate(t *testing.T) *x509.Certificate {
 	t.Helper()
-	dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own process
+	dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // a test's own process
 	connection, err := dialer.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", r.webhook))
 	require.NoError(t, err)
 	defer func() { _ = connection.Close() }()
@@ -212,7 +212,7 @@ func (r *replica) get(t *testing.T, token string) (status int, body string) {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	// Its certificate is made at each start, and signed by nobody.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own process
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // a test's own process
 	defer transport.CloseIdleConnections()
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	require.NoError(t, err)
