@@ -37,6 +37,7 @@ GOLANGCI_LINT := bin/golangci-lint
 GOVULNCHECK := bin/govulncheck
 OPERATOR_SDK := bin/operator-sdk
 OPM := bin/opm
+CYCLONEDX := bin/cyclonedx-gomod
 # The local control plane brings a kubectl; until it is built, yours serves.
 KUBECTL ?= $(or $(wildcard $(BIN)/k8s/kubectl),kubectl)
 CRD := config/crd/bases/triggers.changejob.dev_changetriggeredjobs.yaml
@@ -159,6 +160,12 @@ docker-push: ## Push the image IMG with CONTAINER_TOOL.
 build-installer: manifests $(KUSTOMIZE) ## Write all that an installation applies, with image IMG, to dist/install.yaml.
 	mkdir -p dist
 	$(RENDER) > dist/install.yaml
+
+.PHONY: sbom
+sbom: $(CYCLONEDX) ## Write which modules the operator is made of, with their licences, to dist/sbom-linux-*.cdx.json (CycloneDX).
+	mkdir -p dist
+	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch CGO_ENABLED=0 $(CYCLONEDX) app -json -licenses -std -noserial -notimestamp \
+		-output dist/sbom-linux-$$arch.cdx.json .; done
 
 ##@ Bundle for the Operator Lifecycle Manager
 
@@ -284,7 +291,7 @@ ASSETS = $(or $(KUBEBUILDER_ASSETS),$(BIN)/k8s)
 
 # Each tool is a module of its own, hack/tools/NAME, with its version pinned and its sums checked. It is
 # built again only when that changed.
-TOOLS := controller-gen kustomize golangci-lint govulncheck operator-sdk opm
+TOOLS := controller-gen kustomize golangci-lint govulncheck operator-sdk opm cyclonedx-gomod
 $(TOOLS:%=bin/%): bin/%: hack/tools/%/go.mod hack/tools/%/go.sum
 	@echo "building $* $$(go -C hack/tools/$* list -f '{{.Module.Version}}' tool)$(NOTE_$*)"
 	@CGO_ENABLED=0 go -C hack/tools/$* build -trimpath $(FLAGS_$*) -o $(BIN)/$* tool
