@@ -52,8 +52,8 @@ type installation struct {
 // replica is one process of the operator.
 type replica struct {
 	*operatorprocess.Process
-	webhook int
-	metrics string
+	webhook, metricsPort int
+	metrics              string
 }
 
 func install(t *testing.T) *installation {
@@ -84,7 +84,7 @@ func (i *installation) start(t *testing.T, args ...string) *replica {
 	})
 	require.NoError(t, err)
 	port, metrics := freePort(t), freePort(t)
-	r := &replica{webhook: port, metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics)}
+	r := &replica{webhook: port, metricsPort: metrics, metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics)}
 	r.Process = operatorprocess.Launch(t, operatorprocess.Options{
 		KubeConfig: kubeconfig, Namespace: system, WebhookCertDir: t.TempDir(), WebhookPort: port,
 		Args: append([]string{"--leader-elect", "--webhook-cert=self", "--metrics-bind-address=127.0.0.1:" + strconv.Itoa(metrics)}, args...),
@@ -302,6 +302,19 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 		status, body := first.get(t, i.token(t, namespace, "scraper"))
 		assert.Equal(t, http.StatusOK, status)
 		assert.Contains(t, body, "controller_runtime_reconcile_total")
+	})
+
+	step("neither webhook nor metrics speak TLS before 1.2", func(t *testing.T) {
+		for name, port := range map[string]int{"webhook": first.webhook, "metrics": first.metricsPort} {
+			for version, spoken := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+				dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: version}}
+				connection, err := dialer.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+				if err == nil {
+					_ = connection.Close()
+				}
+				assert.Equal(t, spoken, err == nil, "%s, %s: %v", name, tls.VersionName(version), err)
+			}
+		}
 	})
 
 	second := i.start(t)
