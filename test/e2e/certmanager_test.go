@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -49,17 +50,17 @@ func theAuthorityIsInjected(t *testing.T) {
 		var secret corev1.Secret
 		get(t.Context(), c, &secret, "secret/"+servingCertificate, "--namespace="+operatorNamespace)
 		require.NotEmpty(c, secret.Data["ca.crt"])
-		require.Equal(c, string(secret.Data["ca.crt"]), trusted(t, c))
+		require.True(c, bytes.Equal(secret.Data["ca.crt"], trusted(t, c)), "cert-manager has not injected the authority")
 	})
 }
 
 // trusted is the authority that the API server trusts at the webhook.
-func trusted(t *testing.T, c require.TestingT) string {
+func trusted(t *testing.T, c require.TestingT) []byte {
 	t.Helper()
 	var hooks admissionv1.ValidatingWebhookConfiguration
 	get(t.Context(), c, &hooks, "validatingwebhookconfiguration/kube-changejob-validating-webhook-configuration")
 	require.Len(c, hooks.Webhooks, 1)
-	return string(hooks.Webhooks[0].ClientConfig.CABundle)
+	return hooks.Webhooks[0].ClientConfig.CABundle
 }
 
 // admissionGoesOnWhileTheCertificateIsReplaced deletes the Secret of the serving certificate. cert-manager issues another by
@@ -76,7 +77,7 @@ func admissionGoesOnWhileTheCertificateIsReplaced(t *testing.T, namespace string
 		require.NotEmpty(c, after.Data[corev1.TLSCertKey])
 		require.NotEqual(c, before.Data[corev1.TLSCertKey], after.Data[corev1.TLSCertKey])
 	})
-	assert.Equal(t, string(before.Data["ca.crt"]), string(after.Data["ca.crt"]), "the authority stays")
+	assert.True(t, bytes.Equal(before.Data["ca.crt"], after.Data["ca.crt"]), "the authority stays")
 	t.Logf("the certificate was issued anew after %.1f s", time.Since(began).Seconds())
 	for asked := 1; ; asked++ {
 		theWebhookRefuses(t, namespace)
@@ -90,7 +91,7 @@ func admissionGoesOnWhileTheCertificateIsReplaced(t *testing.T, namespace string
 		}
 		require.Less(t, time.Since(began), patience, "the old certificate is served still")
 	}
-	assert.Equal(t, string(before.Data["ca.crt"]), trusted(t, t))
+	assert.True(t, bytes.Equal(before.Data["ca.crt"], trusted(t, t)), "the authority is trusted still")
 }
 
 func parsed(t *testing.T, block *pem.Block) *x509.Certificate {
