@@ -257,10 +257,11 @@ scorecard: ## Run the scorecard's standard suites and ours on the real node, wit
 	$(MAKE) e2e E2E_FLAGS='-test.run=^TestScorecard$$$$'
 
 .PHONY: e2e-node
-e2e-node: $(OPERATOR_SDK) ## Start the real node, with OLM, and the operator's images in its registry.
+e2e-node: $(OPERATOR_SDK) ## Start the real node, with cert-manager and OLM, and the operator's images in its registry.
 	$(MAKE) docker-build CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(VERSION)
 	$(MAKE) node-up NODE_FLAGS='--audit-log=$(E2E_AUDIT) $(NODE_FLAGS)'
 	$(IN_NODE) $(MAKE) docker-push CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(VERSION)
+	$(MAKE) cert-manager-up
 	$(MAKE) olm-up
 	$(MAKE) olm-images
 

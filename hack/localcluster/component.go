@@ -203,9 +203,21 @@ var components = []component{
 		minutes:    4, gigabytes: 1,
 		optional: true,
 	},
+	// What follows is for cert-manager on the real node.
+	{
+		name:       "cert-manager",
+		module:     "certmanager",
+		output:     "certmanager/cert-manager",
+		dependency: certManagerModule, flags: certManagerVersion,
+		minutes: 3, gigabytes: 1,
+		optional: true,
+	},
 }
 
-const olmModule = "github.com/operator-framework/operator-lifecycle-manager"
+const (
+	olmModule         = "github.com/operator-framework/operator-lifecycle-manager"
+	certManagerModule = "github.com/cert-manager/cert-manager"
+)
 
 // olmTags are those that OLM and operator-registry are released with: no C library is needed for signatures.
 var olmTags = []string{"json1", "containers_image_openpgp"}
@@ -235,6 +247,10 @@ func containerdVersion(version string) []string {
 
 func olmVersion(version string) []string {
 	return []string{"-X " + olmModule + "/pkg/version.OLMVersion=" + strings.TrimPrefix(version, "v")}
+}
+
+func certManagerVersion(version string) []string {
+	return []string{"-X " + certManagerModule + "/pkg/util.AppVersion=" + version}
 }
 
 func craneVersion(version string) []string {

@@ -31,7 +31,7 @@ func TestWhichComponentsAreBuilt(t *testing.T) {
 func TestTheVersionIsTheOneThatTheModuleRequires(t *testing.T) {
 	for name, want := range map[string]string{"kubernetes": "v1.37.2", "kwok": "v0.8.0", "kubernetes-1.29": "v1.29.15",
 		"kubernetes-node": "v1.37.2", "containerd": "v2.4.2", "ctr": "v2.4.2", "registry": "v0.22.1",
-		"olm": "v0.46.0", "olm-package-server": "v0.46.0"} {
+		"olm": "v0.46.0", "olm-package-server": "v0.46.0", "cert-manager": "v1.21.2"} {
 		t.Run(name, func(t *testing.T) {
 			chosen, err := selected([]string{name})
 			if err != nil {
@@ -50,6 +50,25 @@ func TestTheVersionIsTheOneThatTheModuleRequires(t *testing.T) {
 				t.Errorf("flags without the version: %q", flags)
 			}
 		})
+	}
+}
+
+func TestTheManifestsOfCertManagerNameTheVersionThatIsBuilt(t *testing.T) {
+	chosen, err := selected([]string{"cert-manager"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := chosen[0].version(chosen[0].folder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifests, err := os.ReadFile(filepath.Join(chosen[0].folder(), "manifests.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Count(string(manifests), "image: ")
+	if here := strings.Count(string(manifests), "image: localhost:5000/cert-manager:"+version+"\n"); all == 0 || here != all {
+		t.Errorf("%d of %d images are of %s", here, all, version)
 	}
 }
 

@@ -90,6 +90,27 @@ olm-images: catalog ## Build the images of bundles, catalog and scorecard, and o
 	printf '[[registry]]\nprefix = "quay.io"\nlocation = "localhost:5000"\ninsecure = true\n' > bin/olm/registries.conf
 	$(IN_NODE) env CONTAINERS_REGISTRIES_CONF=$(BIN)/olm/registries.conf $(MAKE) catalog-build catalog-push $(call node_images,$(VERSION))
 
+##@ cert-manager on the real node
+
+.PHONY: cert-manager
+cert-manager: $(LOCALCLUSTER) ## Build cert-manager into bin/certmanager (about 3 minutes more the first time).
+	@$(LOCALCLUSTER) build cert-manager
+
+# It is there for whoever has the node up; again, it changes nothing.
+.PHONY: cert-manager-up
+cert-manager-up: cert-manager ## Install cert-manager into the node of node-up.
+	@rm -rf bin/certmanager/root && mkdir -p bin/certmanager/root && ln bin/certmanager/cert-manager bin/certmanager/root
+	@$(IN_NODE) registry build --root=bin/certmanager/root --entrypoint=/cert-manager --user=65532:65532 localhost:5000/cert-manager:$(CERT_MANAGER_VERSION)
+	@for manifests in $(CERT_MANAGER_DIR)/deploy/crds hack/localcluster/certmanager/manifests.yaml; do \
+		$(IN_NODE) kubectl apply --server-side --filename=$$manifests >/dev/null; \
+	done
+	@$(IN_NODE) kubectl rollout status --namespace=cert-manager --timeout=3m deployment/cert-manager deployment/cert-manager-cainjector deployment/cert-manager-webhook
+	@for hooks in mutating validating; do $(IN_NODE) kubectl wait --timeout=1m $${hooks}webhookconfiguration/cert-manager-webhook \
+		--for=jsonpath='{.webhooks[0].clientConfig.caBundle}'; done
+
+CERT_MANAGER_VERSION = $$(go -C hack/localcluster/certmanager list -m -f '{{.Version}}' github.com/cert-manager/cert-manager)
+CERT_MANAGER_DIR = $$(go -C hack/localcluster/certmanager list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager)
+
 # The images of this version, as they are pushed to the node's registry. It answers for ghcr.io, too.
 node_images = CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(1) BUNDLE_IMG=$(E2E_REGISTRY)/kube-changejob-bundle:v$(1) \
 	SCORECARD_IMG=$(E2E_REGISTRY)/kube-changejob-scorecard:v$(1) CATALOG_IMG=$(E2E_REGISTRY)/kube-changejob-catalog:v$(1)

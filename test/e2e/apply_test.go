@@ -13,30 +13,30 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
-// deploy applies config/default, with the image IMG where one is given, and waits until it is ready.
-func deploy(t *testing.T) {
+// deploy applies a folder of config, with the image IMG where one is given, and waits until the operator is ready.
+func deploy(t *testing.T, folder string) {
 	t.Helper()
 	onFailure(t, "logs", "--namespace="+operatorNamespace, "deployment/"+operatorName, "--tail=50")
 	onFailure(t, "describe", "pods", "--namespace="+operatorNamespace)
 	if image := os.Getenv("IMG"); image == "" {
-		kubectl(t, "apply", "-k", "config/default")
+		kubectl(t, "apply", "-k", folder)
 	} else {
 		released := regexp.MustCompile(`image: ghcr\.io/nusnewob/kube-changejob:\S+`)
-		apply(t, released.ReplaceAllString(kubectl(t, "kustomize", "config/default"), "image: "+image))
+		apply(t, released.ReplaceAllString(kubectl(t, "kustomize", folder), "image: "+image))
 	}
 	kubectl(t, "wait", "--namespace="+operatorNamespace, "--for=condition=Available", "--timeout=5m", "deployment/"+operatorName)
 }
 
-// remove takes it away as the documentation says.
+// remove takes it away as the documentation says, whichever folder it came from.
 func remove(t *testing.T) {
 	t.Helper()
-	kubectl(t, "delete", "-k", "config/default", "--timeout=3m")
+	kubectl(t, "delete", "--ignore-not-found", "-k", "config/default", "--timeout=3m")
 	eventually(t, func(c *assert.CollectT) { require.Empty(c, ours(t.Context(), c)) })
 }
 
 func TestApplyKustomize(t *testing.T) {
 	emptyCluster(t)
-	deploy(t)
+	deploy(t, "config/default")
 	mine := namespace(t, "e2e-apply")
 	aChangeRunsAContainer(t, mine)
 	theWebhookRefuses(t, mine)
@@ -97,7 +97,7 @@ func TestMovingOverFromThePollingRelease(t *testing.T) {
 
 	// As the documentation says: first the webhook goes, then the new release comes.
 	kubectl(t, "delete", "mutatingwebhookconfiguration", "kube-changejob-mutating-webhook-configuration")
-	deploy(t)
+	deploy(t, "config/default")
 	available(t, mine, "my-first-trigger")
 	eventually(t, func(c *assert.CollectT) {
 		var ctj v1alpha.ChangeTriggeredJob
