@@ -133,7 +133,7 @@ func TestDiscoveryThatIsDownRefusesAndInvitesAnotherTry(t *testing.T) {
 			v := validatorOn(t, fakeAPI(t, serve), server.Client)
 			ctj := makeCTJ(server.Namespace(t), "watcher")
 
-			_, err := v.ValidateCreate(t.Context(), ctj)
+			_, err := v.ValidateCreate(requestBy(t, admin), ctj)
 			require.Error(t, err)
 			assert.True(t, apierrors.IsServiceUnavailable(err), "%v", err)
 			assert.EqualError(t, err, "spec.resources[0].kind: Internal error: "+
@@ -141,11 +141,11 @@ func TestDiscoveryThatIsDownRefusesAndInvitesAnotherTry(t *testing.T) {
 
 			changed := ctj.DeepCopy()
 			changed.Spec.Suspend = new(true)
-			_, err = v.ValidateUpdate(t.Context(), ctj, changed)
+			_, err = v.ValidateUpdate(requestBy(t, admin), ctj, changed)
 			assert.NoError(t, err, "an update that names no new kind needs no discovery")
 
 			changed.Spec.Resources = append(changed.Spec.Resources, v1alpha.ResourceReference{APIVersion: "v1", Kind: "Node", Name: "x"})
-			_, err = v.ValidateUpdate(t.Context(), ctj, changed)
+			_, err = v.ValidateUpdate(requestBy(t, admin), ctj, changed)
 			assert.True(t, apierrors.IsServiceUnavailable(err), "%v", err)
 		})
 	}
@@ -158,7 +158,7 @@ func TestWhatIsKnownToBeWrongIsSaidThoughSomethingElseCouldNotBeVerified(t *test
 		}
 		return http.StatusServiceUnavailable, ""
 	}), server.Client)
-	_, err := v.ValidateCreate(t.Context(), makeCTJ("default", "watcher", references(
+	_, err := v.ValidateCreate(requestBy(t, admin), makeCTJ("default", "watcher", references(
 		v1alpha.ResourceReference{APIVersion: "metrics.k8s.io/v1beta1", Kind: "PodMetrics", Name: "x", Namespace: "default"},
 		v1alpha.ResourceReference{APIVersion: "v1", Kind: "configmap", Name: "x", Namespace: "default"},
 	)))
