@@ -43,7 +43,7 @@ const (
 	failover = time.Minute
 )
 
-// installation is config/default on an API server of its own, with the operator's processes beside it in place
+// installation is config/default, or an overlay of it, on an API server of its own, with the operator's processes beside it in place
 // of its pods: each has the rights of the ServiceAccount and nothing else, and a folder in place of the mounted
 // Secret.
 type installation struct {
@@ -57,10 +57,13 @@ type replica struct {
 	metrics string
 }
 
-func install(t *testing.T) *installation {
+func install(t *testing.T, overlay string, namespaces ...string) *installation {
 	t.Helper()
 	i := &installation{apiserver.Start(t)}
-	output, err := i.Kubectl("apply", "-k", config+"/default").CombinedOutput()
+	for _, namespace := range namespaces {
+		require.NoError(t, i.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
+	}
+	output, err := i.Kubectl("apply", "-k", filepath.Join(config, overlay)).CombinedOutput()
 	require.NoError(t, err, string(output))
 	return i
 }
@@ -203,7 +206,7 @@ func freePort(t *testing.T) int {
 // TestTheInstalledOperatorWorks runs the operator with what config/default gives it, and no more; its steps build
 // on each other.
 func TestTheInstalledOperatorWorks(t *testing.T) {
-	i := install(t)
+	i := install(t, "default")
 	step := func(name string, run func(t *testing.T)) {
 		t.Helper()
 		require.True(t, t.Run(name, run), name)
