@@ -1,7 +1,10 @@
 package manifests
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,6 +50,31 @@ func TestTheNarrowOverlayDiffersInWhatMayBeReadAlone(t *testing.T) {
 				require.NoError(t, err)
 				assert.False(t, slices.Contains(values, "*") && object.GetLabels()["rbac.authorization.k8s.io/aggregate-to-admin"] == "",
 					"%s %s: %v", object.GetKind(), object.GetName(), rule)
+			}
+		}
+	}
+}
+
+func TestTheNarrowOverlayGoesWithCertManagerToo(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(config)))
+	file := filepath.Join(dir, "narrow", "kustomization.yaml")
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(content), "  - ../default # or ../certmanager\n")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(content), "../default #", "../certmanager #", 1)), 0o600))
+
+	objects := render(t, filepath.Dir(file))
+	assert.NotNil(t, find(objects, "Certificate", "kube-changejob-webhook-cert"))
+	assert.NotNil(t, find(objects, "ClusterRole", "kube-changejob-reads-nodes"))
+	for _, object := range objects {
+		if kind := object.GetKind(); kind != "Role" && kind != "ClusterRole" {
+			continue
+		}
+		role := get[rbacv1.ClusterRole](t, objects, object.GetKind(), object.GetName())
+		for _, rule := range role.Rules {
+			if slices.Contains(rule.Resources, "secrets") && slices.Contains(rule.Verbs, "list") {
+				assert.NotEmpty(t, rule.ResourceNames, "%s %s", object.GetKind(), object.GetName())
 			}
 		}
 	}
