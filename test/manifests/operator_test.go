@@ -244,6 +244,27 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 		i.await(t, ctj, 1, waitFor)
 	})
 
+	step("who may write ChangeTriggeredJobs gains by it nothing that RBAC keeps from them", func(t *testing.T) {
+		author := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "author"}
+		require.NoError(t, i.Client.Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "author"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "kube-changejob-changetriggeredjob-editor-role"},
+			Subjects:   []rbacv1.Subject{author},
+		}))
+		c := i.ClientFor(t, i.User(t, author.Name))
+		theirs := ctj.DeepCopy()
+		theirs.ObjectMeta = metav1.ObjectMeta{Namespace: namespace, Name: "theirs"}
+		require.EventuallyWithT(t, func(collect *assert.CollectT) {
+			err := c.Create(t.Context(), theirs.DeepCopy())
+			require.ErrorContains(collect, err, `user "author" may not create jobs.batch in the namespace "`+namespace+`"`)
+			require.ErrorContains(collect, err, `user "author" may not get configmaps "watched" in the namespace "`+namespace+`"`)
+		}, waitFor, tick)
+		for _, suspend := range []string{"true", "null"} {
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"suspend":`+suspend+`}}`))
+			require.NoError(t, c.Patch(t.Context(), ctj, patch))
+		}
+	})
+
 	step("metrics are for those who may get them", func(t *testing.T) {
 		for _, name := range []string{"stranger", "scraper"} {
 			require.NoError(t, i.Client.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}))
