@@ -24,9 +24,9 @@ import (
 // an answer of our own says more than a time-out.
 const (
 	discoveryTimeout = 2 * time.Second
-	rightsTimeout    = 3 * time.Second
+	rightsTimeout    = 2 * time.Second
 	trialTimeout     = 3 * time.Second
-	warningsTimeout  = 1 * time.Second
+	warningsTimeout  = 2 * time.Second
 )
 
 // Options say how the webhook judges.
