@@ -94,6 +94,7 @@ type options struct {
 	concurrency    int
 	watchThreshold int
 	webhooks       bool
+	authorize      bool
 	webhookCert    string
 	webhookCertDir string
 	webhookPort    int
@@ -183,6 +184,8 @@ func parse(args []string, env func(string) string) (*options, error) {
 		"Where the webhook's serving certificate comes from: self (made and rotated here) or files (mounted, for example by cert-manager or OLM).")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Folder of the webhook's tls.crt and tls.key.")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "Port of the webhook.")
+	fs.BoolVar(&o.authorize, "authorize-references", true,
+		"Refuse who may not get what their ChangeTriggeredJob watches, or may not create Jobs beside it. Without it, who may write ChangeTriggeredJobs somewhere learns when any object changes, and runs Jobs there.")
 	o.zap.BindFlags(fs)
 	for alias, name := range map[string]string{"log-level": "zap-log-level", "log-format": "zap-encoder", "log-timestamp": "zap-time-encoding"} {
 		fs.Var(fs.Lookup(name).Value, alias, "The same as --"+name+".")
@@ -381,8 +384,9 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 // rotation of the certificate too, and what lays it out in the folder of the webhook's server, which starts
 // once the first certificate is there.
 func addWebhook(mgr manager.Manager, o *options) (healthz.Checker, error) {
+	register := func() error { return admission.Register(mgr, admission.Options{AuthorizeReferences: o.authorize}) }
 	if o.webhookCert == certFiles {
-		if err := admission.Register(mgr); err != nil {
+		if err := register(); err != nil {
 			return nil, fmt.Errorf("set up the webhook: %w", err)
 		}
 		return mgr.GetWebhookServer().StartedChecker(), nil
@@ -412,7 +416,7 @@ func addWebhook(mgr manager.Manager, o *options) (healthz.Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the webhook's certificate: %w", err)
 	}
-	if err := mgr.Add(&afterCertificate{certified: certified, register: func() error { return admission.Register(mgr) }}); err != nil {
+	if err := mgr.Add(&afterCertificate{certified: certified, register: register}); err != nil {
 		return nil, err
 	}
 	return func(request *http.Request) error {

@@ -36,6 +36,10 @@ func TestFlagsAndTheirEnvironment(t *testing.T) {
 			env:  map[string]string{"POD_NAMESPACE": "operators", "WATCH_NAMESPACE": "c", "POLL_INTERVAL": "3m", "ENABLE_WEBHOOKS": "false"},
 			want: func(o *options) { o.watchNamespace, o.pollInterval, o.webhooks = "c", 3*time.Minute, false },
 		},
+		"the rights of authors unasked": {
+			args: []string{"--authorize-references=false"}, env: inPod,
+			want: func(o *options) { o.authorize = false },
+		},
 		"the certificate from files": {
 			args: []string{"--webhook-cert=files", "--webhook-cert-dir=/certs", "--webhook-port=1"}, env: inPod,
 			want: func(o *options) { o.webhookCert, o.webhookCertDir, o.webhookPort = certFiles, "/certs", 1 },
@@ -45,7 +49,7 @@ func TestFlagsAndTheirEnvironment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := &options{
 				namespace: "operators", pollInterval: time.Minute, metricsAddress: "0", metricsSecure: true, probeAddress: ":8081",
-				concurrency: 16, watchThreshold: watch.DefaultThreshold, webhooks: true, webhookCert: certSelf,
+				concurrency: 16, watchThreshold: watch.DefaultThreshold, webhooks: true, authorize: true, webhookCert: certSelf,
 				webhookCertDir: "/tmp/k8s-webhook-server/serving-certs", webhookPort: 9443,
 			}
 			c.want(want)

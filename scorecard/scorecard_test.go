@@ -12,8 +12,11 @@ import (
 	"github.com/operator-framework/api/pkg/apis/scorecard/v1alpha3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -45,6 +48,20 @@ func start(t *testing.T) *apiserver.Server {
 	return server
 }
 
+// account is whom the tests run as in a cluster: the service account of config/scorecard/rbac, with its rights.
+func account(t *testing.T, server *apiserver.Server, namespace string) *rest.Config {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	output, err := server.Kubectl("apply", "--namespace="+namespace, "-k", filepath.Join(root, "config", "scorecard", "rbac")).CombinedOutput()
+	require.NoError(t, err, string(output))
+	request := &authenticationv1.TokenRequest{}
+	require.NoError(t, server.Client.SubResource("token").Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-changejob-scorecard"}}, request))
+	config := rest.AnonymousClientConfig(server.Config)
+	config.BearerToken = request.Status.Token
+	return config
+}
+
 func TestTheScorecardPassesWithTheOperatorAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	server := start(t)
@@ -53,11 +70,12 @@ func TestTheScorecardPassesWithTheOperatorAndLeavesNothing(t *testing.T) {
 		KubeConfig: server.KubeConfig, WebhookCertDir: hook.LocalServingCertDir, WebhookPort: hook.LocalServingPort,
 	})
 	namespace, dir := server.Namespace(t), bundle(t)
+	config := account(t, server, namespace)
 	t.Run("tests", func(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(tests)) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				result := perform(t.Context(), server.Config, name, namespace, dir)
+				result := perform(t.Context(), config, name, namespace, dir)
 				assert.Equal(t, v1alpha3.PassState, result.State, result.Errors)
 				assert.Equal(t, name, result.Name)
 				assert.NotEmpty(t, result.Log)

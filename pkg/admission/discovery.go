@@ -44,7 +44,16 @@ type servedKind struct {
 	namespaced bool
 	hasStatus  bool
 	// listable is false of kinds whose objects are not kept, such as TokenReview.
-	listable bool
+	listable, watchable bool
+}
+
+// betterThan says which of two resources of one kind the operator watches, as pkg/watch does: that one the user must be
+// allowed to get.
+func (k servedKind) betterThan(other servedKind) bool {
+	if k.listable != other.listable {
+		return k.listable
+	}
+	return k.watchable && !other.watchable
 }
 
 func newDiscovery(api rest.Interface, now func() time.Time) *discovery {
@@ -112,16 +121,16 @@ func (d *discovery) ask(ctx context.Context, gv schema.GroupVersion) (map[string
 		if strings.Contains(r.Name, "/") {
 			continue // a subresource, whose kind is another resource's or none's
 		}
-		listable := slices.Contains(r.Verbs, "list")
-		// Of two resources of one kind, such as OpenShift's templates and processedtemplates, the one that can be read.
-		if known, seen := kinds[r.Kind]; seen && (known.listable || !listable) {
-			continue
-		}
-		kinds[r.Kind] = servedKind{
+		found := servedKind{
 			resource:   gv.WithResource(r.Name),
 			namespaced: r.Namespaced,
 			hasStatus:  slices.Contains(names, r.Name+"/status"),
-			listable:   listable,
+			listable:   slices.Contains(r.Verbs, "list"),
+			watchable:  slices.Contains(r.Verbs, "watch"),
+		}
+		// Of two resources of one kind, such as OpenShift's templates and processedtemplates, the one that can be read.
+		if known, seen := kinds[r.Kind]; !seen || found.betterThan(known) {
+			kinds[r.Kind] = found
 		}
 	}
 	return kinds, nil

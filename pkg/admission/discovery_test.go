@@ -27,24 +27,24 @@ func TestWhatDiscoveryFinds(t *testing.T) {
 	}{
 		"a core kind": {
 			kind: gvk("v1", "ConfigMap"),
-			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespaced: true, listable: true},
+			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespaced: true, listable: true, watchable: true},
 		},
 		"a core kind of the cluster, with status": {
 			kind: gvk("v1", "Node"),
-			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, hasStatus: true, listable: true},
+			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, hasStatus: true, listable: true, watchable: true},
 		},
 		"a kind of a group, with status": {
 			kind: gvk("apps/v1", "Deployment"),
 			want: servedKind{
 				resource:   schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"},
-				namespaced: true, hasStatus: true, listable: true,
+				namespaced: true, hasStatus: true, listable: true, watchable: true,
 			},
 		},
 		"a kind that stands for a subresource first": {
 			kind: gvk("v1", "Pod"),
 			want: servedKind{
 				resource:   schema.GroupVersionResource{Version: "v1", Resource: "pods"},
-				namespaced: true, hasStatus: true, listable: true,
+				namespaced: true, hasStatus: true, listable: true, watchable: true,
 			},
 		},
 		"a kind whose objects are not kept": {
@@ -55,7 +55,7 @@ func TestWhatDiscoveryFinds(t *testing.T) {
 			kind: gvk("triggers.changejob.dev/v1alpha", "ChangeTriggeredJob"),
 			want: servedKind{
 				resource:   v1alpha.GroupVersion.WithResource("changetriggeredjobs"),
-				namespaced: true, hasStatus: true, listable: true,
+				namespaced: true, hasStatus: true, listable: true, watchable: true,
 			},
 		},
 	}
@@ -133,7 +133,7 @@ func TestDiscoveryThatIsDownRefusesAndInvitesAnotherTry(t *testing.T) {
 			v := validatorOn(t, fakeAPI(t, serve), server.Client)
 			ctj := makeCTJ(server.Namespace(t), "watcher")
 
-			_, err := v.ValidateCreate(t.Context(), ctj)
+			_, err := v.ValidateCreate(requestBy(t, admin), ctj)
 			require.Error(t, err)
 			assert.True(t, apierrors.IsServiceUnavailable(err), "%v", err)
 			assert.EqualError(t, err, "spec.resources[0].kind: Internal error: "+
@@ -141,11 +141,11 @@ func TestDiscoveryThatIsDownRefusesAndInvitesAnotherTry(t *testing.T) {
 
 			changed := ctj.DeepCopy()
 			changed.Spec.Suspend = new(true)
-			_, err = v.ValidateUpdate(t.Context(), ctj, changed)
+			_, err = v.ValidateUpdate(requestBy(t, admin), ctj, changed)
 			assert.NoError(t, err, "an update that names no new kind needs no discovery")
 
 			changed.Spec.Resources = append(changed.Spec.Resources, v1alpha.ResourceReference{APIVersion: "v1", Kind: "Node", Name: "x"})
-			_, err = v.ValidateUpdate(t.Context(), ctj, changed)
+			_, err = v.ValidateUpdate(requestBy(t, admin), ctj, changed)
 			assert.True(t, apierrors.IsServiceUnavailable(err), "%v", err)
 		})
 	}
@@ -158,7 +158,7 @@ func TestWhatIsKnownToBeWrongIsSaidThoughSomethingElseCouldNotBeVerified(t *test
 		}
 		return http.StatusServiceUnavailable, ""
 	}), server.Client)
-	_, err := v.ValidateCreate(t.Context(), makeCTJ("default", "watcher", references(
+	_, err := v.ValidateCreate(requestBy(t, admin), makeCTJ("default", "watcher", references(
 		v1alpha.ResourceReference{APIVersion: "metrics.k8s.io/v1beta1", Kind: "PodMetrics", Name: "x", Namespace: "default"},
 		v1alpha.ResourceReference{APIVersion: "v1", Kind: "configmap", Name: "x", Namespace: "default"},
 	)))
@@ -167,14 +167,19 @@ func TestWhatIsKnownToBeWrongIsSaidThoughSomethingElseCouldNotBeVerified(t *test
 	assert.ErrorContains(t, err, "resource kind does not exist")
 }
 
-func TestOfTwoResourcesOfAKindTheOneThatCanBeReadIsTaken(t *testing.T) {
-	processed, kept := `{"name":"processedtemplates","kind":"Template","namespaced":true,"verbs":["create"]}`,
-		`{"name":"templates","kind":"Template","namespaced":true,"verbs":["get","list","watch"]}`
-	for _, resources := range []string{processed + "," + kept, kept + "," + processed} {
-		config := fakeAPI(t, func(string) (int, string) { return http.StatusOK, `{"resources":[` + resources + `]}` })
-		found, err := kindOf(t.Context(), validatorOn(t, config, server.Client), "template.openshift.io/v1", "Template")
-		require.NoError(t, err)
-		assert.Equal(t, "templates", found.resource.Resource)
-		assert.True(t, found.listable)
+// The watches take the same one, and so the user is asked about what is watched.
+func TestOfTwoResourcesOfAKindTheOneThatCanBeWatchedIsTaken(t *testing.T) {
+	kept := `{"name":"templates","kind":"Template","namespaced":true,"verbs":["get","list","watch"]}`
+	for _, other := range []string{
+		`{"name":"processedtemplates","kind":"Template","namespaced":true,"verbs":["create"]}`,
+		`{"name":"listedtemplates","kind":"Template","namespaced":true,"verbs":["get","list"]}`,
+	} {
+		for _, resources := range []string{other + "," + kept, kept + "," + other} {
+			config := fakeAPI(t, func(string) (int, string) { return http.StatusOK, `{"resources":[` + resources + `]}` })
+			found, err := kindOf(t.Context(), validatorOn(t, config, server.Client), "template.openshift.io/v1", "Template")
+			require.NoError(t, err)
+			assert.Equal(t, "templates", found.resource.Resource)
+			assert.True(t, found.listable)
+		}
 	}
 }

@@ -7,8 +7,6 @@ import (
 
 	"github.com/tidwall/gjson"
 	"golang.org/x/sync/errgroup"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -30,7 +28,7 @@ const (
 
 // foresee warns of new references and fields that are legal and probably not meant. It never refuses, and
 // what cannot be found out in time is left out.
-func (v *validator) foresee(ctx context.Context, c *change) admission.Warnings {
+func (v *validator) foresee(ctx context.Context, c *change, user *rights) admission.Warnings {
 	ctx, cancel := context.WithTimeout(ctx, warningsTimeout)
 	defer cancel()
 	found := make([]admission.Warnings, len(c.added))
@@ -38,7 +36,7 @@ func (v *validator) foresee(ctx context.Context, c *change) admission.Warnings {
 	group.SetLimit(parallelReads)
 	for i, a := range c.added {
 		group.Go(func() error {
-			found[i] = v.foreseeOne(ctx, &c.ctj.Spec.Resources[a.index], a)
+			found[i] = v.foreseeOne(ctx, &c.ctj.Spec.Resources[a.index], a, user)
 			return nil
 		})
 	}
@@ -46,7 +44,7 @@ func (v *validator) foresee(ctx context.Context, c *change) admission.Warnings {
 	return firstFew(slices.Concat(found...))
 }
 
-func (v *validator) foreseeOne(ctx context.Context, ref *v1alpha.ResourceReference, a addition) admission.Warnings {
+func (v *validator) foreseeOne(ctx context.Context, ref *v1alpha.ResourceReference, a addition, user *rights) admission.Warnings {
 	gvk, _ := validate.GroupVersionKind(ref)
 	kind, err := v.discovery.find(ctx, gvk)
 	if err != nil {
@@ -61,14 +59,14 @@ func (v *validator) foreseeOne(ctx context.Context, ref *v1alpha.ResourceReferen
 				path.Child("fields").Index(j), ref.Kind))
 		}
 	}
-	return append(warnings, v.foreseeSelection(ctx, ref, a, kind, path)...)
+	return append(warnings, v.foreseeSelection(ctx, ref, a, kind, path, user)...)
 }
 
 // foreseeSelection warns of paths that select nothing today. The operator reads the object with its own
 // rights, so only a user who may read it too is told anything of it, be it that it does not exist.
-func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceReference, a addition, kind servedKind, path *field.Path) admission.Warnings {
+func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceReference, a addition, kind servedKind, path *field.Path, user *rights) admission.Warnings {
 	log := logf.FromContext(ctx).WithValues("reference", path.String())
-	if may, err := v.userMayGet(ctx, ref, kind); err != nil || !may {
+	if may, err := user.allow(ctx, getting(ref, kind)); err != nil || !may {
 		log.V(1).Info("gave no warnings about an object that the user may not read", "error", err)
 		return nil
 	}
@@ -112,40 +110,6 @@ func (v *validator) readOne(ctx context.Context, ref *v1alpha.ResourceReference,
 		}
 	}
 	return nil, nil
-}
-
-// userMayGet asks whether the requesting user may read the referenced object.
-func (v *validator) userMayGet(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind) (bool, error) {
-	request, err := admission.RequestFromContext(ctx)
-	if err != nil {
-		return false, fmt.Errorf("learn who asks: %w", err)
-	}
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:   request.UserInfo.Username,
-		UID:    request.UserInfo.UID,
-		Groups: request.UserInfo.Groups,
-		Extra:  extraOf(request.UserInfo),
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb:      "get",
-			Group:     kind.resource.Group,
-			Version:   kind.resource.Version,
-			Resource:  kind.resource.Resource,
-			Namespace: ref.Namespace,
-			Name:      ref.Name,
-		},
-	}}
-	if err := v.client.Create(ctx, review); err != nil {
-		return false, fmt.Errorf("ask for the rights of the user: %w", err)
-	}
-	return review.Status.Allowed, nil
-}
-
-func extraOf(user authenticationv1.UserInfo) map[string]authorizationv1.ExtraValue {
-	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
-	for key, values := range user.Extra {
-		extra[key] = authorizationv1.ExtraValue(values)
-	}
-	return extra
 }
 
 func firstFew(warnings admission.Warnings) admission.Warnings {

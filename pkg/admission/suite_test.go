@@ -85,7 +85,7 @@ func serve(ctx context.Context, stopped chan<- error) error {
 	if err != nil {
 		return err
 	}
-	if err := Register(mgr); err != nil {
+	if err := Register(mgr, Options{AuthorizeReferences: true}); err != nil {
 		return err
 	}
 	go func() { stopped <- mgr.Start(ctx) }()
@@ -176,7 +176,7 @@ func validatorOn(t *testing.T, config *rest.Config, c client.Client) *validator 
 		c, err = client.New(config, client.Options{Scheme: server.Scheme, HTTPClient: httpClient})
 		require.NoError(t, err)
 	}
-	v, err := newValidator(config, httpClient, c)
+	v, err := newValidator(config, httpClient, c, Options{AuthorizeReferences: true})
 	require.NoError(t, err)
 	return v
 }

@@ -26,6 +26,12 @@ import (
 
 const notJudged = "spec.jobTemplate was not fully checked: the API server did not judge a trial Job "
 
+// quiet returns a ChangeTriggeredJob whose reference there is nothing to warn of.
+func quiet(namespace string) *v1alpha.ChangeTriggeredJob {
+	return makeCTJ(namespace, "watcher", references(
+		v1alpha.ResourceReference{APIVersion: "v1", Kind: "Namespace", Name: namespace, Fields: []string{"metadata.labels"}}))
+}
+
 func TestATemplateIsNotRefusedForWhatMayPass(t *testing.T) {
 	v := validatorOn(t, server.Config, nil)
 
@@ -40,7 +46,7 @@ func TestATemplateIsNotRefusedForWhatMayPass(t *testing.T) {
 		quota.Status = corev1.ResourceQuotaStatus{Hard: limits, Used: limits}
 		require.NoError(t, server.Client.Status().Update(t.Context(), quota))
 
-		warnings, err := v.ValidateCreate(t.Context(), makeCTJ(namespace, "watcher"))
+		warnings, err := v.ValidateCreate(requestBy(t, admin), quiet(namespace))
 		require.NoError(t, err)
 		assert.Equal(t, []string{notJudged + "(Forbidden)"}, []string(warnings), "and the quota is not named")
 	})
@@ -63,7 +69,7 @@ func TestATemplateIsNotRefusedForWhatMayPass(t *testing.T) {
 		}
 		require.NoError(t, server.Client.Create(t.Context(), hook))
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
-			warnings, err := v.ValidateCreate(t.Context(), makeCTJ(namespace, "watcher"))
+			warnings, err := v.ValidateCreate(requestBy(t, admin), quiet(namespace))
 			require.NoError(t, err)
 			assert.Equal(c, []string{notJudged + "(InternalError)"}, []string(warnings))
 		}, 10*time.Second, 50*time.Millisecond)
@@ -73,7 +79,7 @@ func TestATemplateIsNotRefusedForWhatMayPass(t *testing.T) {
 		namespace := server.Namespace(t)
 		require.NoError(t, server.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
-			warnings, err := v.ValidateCreate(t.Context(), makeCTJ(namespace, "watcher"))
+			warnings, err := v.ValidateCreate(requestBy(t, admin), quiet(namespace))
 			require.NoError(t, err)
 			assert.Equal(c, []string{notJudged + "(Forbidden)"}, []string(warnings))
 		}, 10*time.Second, 50*time.Millisecond)
@@ -82,14 +88,17 @@ func TestATemplateIsNotRefusedForWhatMayPass(t *testing.T) {
 	t.Run("an API server that does not answer in time", func(t *testing.T) {
 		begun := time.Now()
 		slow := interceptor.NewClient(watchClient(t), interceptor.Funcs{
-			Create: func(ctx context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
+			Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				if _, ok := o.(*batchv1.Job); !ok {
+					return c.Create(ctx, o, opts...)
+				}
 				deadline, ok := ctx.Deadline()
 				require.True(t, ok, "the trial is bounded in time")
-				assert.LessOrEqual(t, deadline.Sub(begun), discoveryTimeout+trialTimeout)
+				assert.LessOrEqual(t, deadline.Sub(begun), discoveryTimeout+rightsTimeout+trialTimeout)
 				return context.DeadlineExceeded
 			},
 		})
-		warnings, err := validatorOn(t, server.Config, slow).ValidateCreate(t.Context(), makeCTJ(server.Namespace(t), "watcher"))
+		warnings, err := validatorOn(t, server.Config, slow).ValidateCreate(requestBy(t, admin), quiet(server.Namespace(t)))
 		require.NoError(t, err)
 		assert.Equal(t, []string{notJudged + "(no answer)"}, []string(warnings))
 	})
@@ -151,12 +160,12 @@ func TestATemplateThatDidNotChangeIsNotTriedAgain(t *testing.T) {
 	old := makeCTJ(server.Namespace(t), "watcher")
 	changed := old.DeepCopy()
 	changed.Spec.Suspend = new(true)
-	_, err := v.ValidateUpdate(t.Context(), old, changed)
+	_, err := v.ValidateUpdate(requestBy(t, admin), old, changed)
 	require.NoError(t, err)
 	assert.Zero(t, tried)
 
 	template(func(t *batchv1.JobTemplateSpec) { t.Spec.BackoffLimit = new(int32(1)) })(changed)
-	_, err = v.ValidateUpdate(t.Context(), old, changed)
+	_, err = v.ValidateUpdate(requestBy(t, admin), old, changed)
 	require.NoError(t, err)
 	assert.Equal(t, 1, tried)
 }

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -19,18 +20,27 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/validate"
 )
 
-// The API server waits ten seconds for the webhook. These three, one after the other, leave it one second:
+// The API server waits ten seconds for the webhook. These four, one after the other, leave it one second:
 // an answer of our own says more than a time-out.
 const (
-	discoveryTimeout = 3 * time.Second
-	trialTimeout     = 4 * time.Second
+	discoveryTimeout = 2 * time.Second
+	rightsTimeout    = 2 * time.Second
+	trialTimeout     = 3 * time.Second
 	warningsTimeout  = 2 * time.Second
 )
 
+// Options say how the webhook judges.
+type Options struct {
+	// AuthorizeReferences refuses what the requesting user may not do without the operator: create Jobs, and get
+	// what is watched. Without it, who may write ChangeTriggeredJobs in one namespace can learn of any object of
+	// the cluster when it changes, and run Jobs in that namespace.
+	AuthorizeReferences bool
+}
+
 // Register registers the webhook with the manager's webhook server. The manager's scheme must know
 // batch/v1, authorization.k8s.io/v1 and ChangeTriggeredJob.
-func Register(mgr ctrl.Manager) error {
-	v, err := newValidator(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetClient())
+func Register(mgr ctrl.Manager, options Options) error {
+	v, err := newValidator(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetClient(), options)
 	if err != nil {
 		return fmt.Errorf("set up the webhook: %w", err)
 	}
@@ -43,6 +53,7 @@ func Register(mgr ctrl.Manager) error {
 
 // validator judges requests to create or change a ChangeTriggeredJob.
 type validator struct {
+	Options
 	client    client.Client
 	api       rest.Interface
 	discovery *discovery
@@ -50,12 +61,12 @@ type validator struct {
 
 var _ admission.Validator[*v1alpha.ChangeTriggeredJob] = &validator{}
 
-func newValidator(config *rest.Config, httpClient *http.Client, c client.Client) (*validator, error) {
+func newValidator(config *rest.Config, httpClient *http.Client, c client.Client, options Options) (*validator, error) {
 	api, err := newRawClient(config, httpClient)
 	if err != nil {
 		return nil, err
 	}
-	return &validator{client: c, api: api, discovery: newDiscovery(api, time.Now)}, nil
+	return &validator{Options: options, client: c, api: api, discovery: newDiscovery(api, time.Now)}, nil
 }
 
 // ValidateCreate judges a new ChangeTriggeredJob.
@@ -77,39 +88,61 @@ func (v *validator) ValidateDelete(context.Context, *v1alpha.ChangeTriggeredJob)
 	return nil, nil
 }
 
-// judge goes from what costs nothing to what asks the API server. From tryJob on it acts with the
-// operator's rights: whether the user has them too is a question to be asked before that step.
+// judge goes from what costs nothing to what asks the API server. From tryJob on it acts with the operator's
+// rights; so whether the user has them too is asked before, and who has not learns nothing more.
 func (v *validator) judge(ctx context.Context, c *change) (admission.Warnings, error) {
-	if err := checkSpec(c); err != nil {
-		return nil, err
+	user := v.rightsOfUser(ctx)
+	kinds, unfit := v.checkReferences(ctx, c)
+	errs := append(checkSpec(c), unfit...)
+	if v.AuthorizeReferences {
+		errs = append(errs, v.checkRights(ctx, c, user, kinds, unfit)...)
 	}
-	if err := v.checkReferences(ctx, c); err != nil {
+	if err := refusal(c.ctj, errs); err != nil {
 		return nil, err
 	}
 	warnings, err := v.tryJob(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return append(warnings, v.foresee(ctx, c)...), nil
+	return append(warnings, v.foresee(ctx, c, user)...), nil
 }
 
 // checkSpec checks what can be judged from the object alone.
-func checkSpec(c *change) error {
+func checkSpec(c *change) field.ErrorList {
 	check := validate.SpecUpdate
 	if c.creates {
 		check = validate.Spec
 	}
-	return refusal(c.ctj, check(c.ctj))
+	return check(c.ctj)
+}
+
+// foundKinds are the kinds that a request names, as discovery knows them.
+type foundKinds map[schema.GroupVersionKind]foundKind
+
+type foundKind struct {
+	servedKind
+	err error
+}
+
+// of returns what was found; the error is as discovery.find's.
+func (f foundKinds) of(kind schema.GroupVersionKind) (servedKind, error) {
+	found, ok := f[kind]
+	if !ok {
+		return servedKind{}, errors.New("nobody has looked for it")
+	}
+	return found.servedKind, found.err
 }
 
 // checkReferences checks that the kinds exist and can be listed, and that namespaces are set as the kinds want them. On an
 // update, a kind that was in the spec before may have been uninstalled since, or its discovery be down:
 // such a ChangeTriggeredJob can still be edited.
-func (v *validator) checkReferences(ctx context.Context, c *change) error {
+func (v *validator) checkReferences(ctx context.Context, c *change) (foundKinds, field.ErrorList) {
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
-	kinds := func(kind schema.GroupVersionKind) (bool, error) {
+	kinds := foundKinds{}
+	find := func(kind schema.GroupVersionKind) (bool, error) {
 		found, err := v.discovery.find(ctx, kind)
+		kinds[kind] = foundKind{found, err}
 		if err != nil {
 			logf.FromContext(ctx).Info("could not find a referenced kind", "kind", kind.String(), "error", err.Error())
 		}
@@ -118,7 +151,7 @@ func (v *validator) checkReferences(ctx context.Context, c *change) error {
 		}
 		return found.namespaced, err
 	}
-	return refusal(c.ctj, validate.References(c.ctj.Spec.Resources, kinds, c.isNewKind))
+	return kinds, validate.References(c.ctj.Spec.Resources, find, c.isNewKind)
 }
 
 // refusal is the answer to the user: nil where nothing is wrong, an answer that invites another try where

@@ -276,9 +276,9 @@ func TestAKindMayComeAndGo(t *testing.T) {
 
 	// The same where nothing is remembered.
 	fresh := validatorOn(t, server.Config, nil)
-	_, err := fresh.ValidateUpdate(t.Context(), old, ctj)
+	_, err := fresh.ValidateUpdate(requestBy(t, admin), old, ctj)
 	require.NoError(t, err)
-	_, err = fresh.ValidateCreate(t.Context(), ctj)
+	_, err = fresh.ValidateCreate(requestBy(t, admin), ctj)
 	assert.ErrorContains(t, err, "resource kind does not exist")
 }
 

@@ -58,7 +58,7 @@ func References(refs []v1alpha.ResourceReference, kinds Kinds, mustBeServed func
 		switch {
 		case known.err != nil:
 			if mustBeServed != nil && mustBeServed(kind) {
-				errs = append(errs, kindError(path.Child("kind"), ref.Kind, known.err))
+				errs = append(errs, KindError(path.Child("kind"), ref.Kind, known.err))
 			}
 		case known.namespaced && ref.Namespace == "":
 			errs = append(errs, field.Required(path.Child("namespace"), NamespaceRequired))
@@ -75,7 +75,8 @@ func GroupVersionKind(ref *v1alpha.ResourceReference) (kind schema.GroupVersionK
 	return gv.WithKind(ref.Kind), ok && ref.Kind != ""
 }
 
-func kindError(path *field.Path, kind string, err error) *field.Error {
+// KindError is what is said at path of a kind about which Kinds has answered with an error.
+func KindError(path *field.Path, kind string, err error) *field.Error {
 	if meta.IsNoMatchError(err) {
 		return field.Invalid(path, Shorten(kind), KindDoesNotExist)
 	}

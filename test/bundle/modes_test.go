@@ -59,14 +59,21 @@ func TestTheOperatorWorksInEachInstallMode(t *testing.T) {
 			require.NoError(t, err)
 			operator.Start(t, operator.Options{
 				KubeConfig: kubeconfig, Namespace: own,
-				Args: []string{"--leader-elect"},
+				Args: []string{"--leader-elect", "--poll-interval=1s"},
 				Env:  []string{"WATCH_NAMESPACE=" + strings.Join(watched, ",")},
 			})
 
 			if watched == nil {
 				watched = []string{s.Namespace(t)}
 			} else {
-				saysForbidden(t, s.Client, watched[0], s.Namespace(t))
+				other := s.Namespace(t)
+				ctj := saysForbidden(t, s.Client, watched[0], other)
+				// Beyond what OLM grants, an administrator may bind more.
+				grant(t, s.Client, other, subject, []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list", "watch"}}})
+				require.EventuallyWithT(t, func(c *assert.CollectT) {
+					require.NoError(c, s.Client.Get(context.Background(), client.ObjectKeyFromObject(ctj), ctj))
+					assert.True(c, meta.IsStatusConditionTrue(ctj.Status.Conditions, "Available"), "%+v", ctj.Status.Conditions)
+				}, waitFor, tick)
 			}
 			for _, namespace := range watched {
 				triggers(t, s.Client, namespace)
@@ -98,7 +105,7 @@ func grant(t *testing.T, api client.Client, namespace string, subject rbacv1.Sub
 }
 
 // saysForbidden shows that what is watched in another namespace than the operator's is said to be Forbidden.
-func saysForbidden(t *testing.T, api client.Client, namespace, other string) {
+func saysForbidden(t *testing.T, api client.Client, namespace, other string) *v1alpha.ChangeTriggeredJob {
 	t.Helper()
 	ctj := watcher(namespace, "outside", v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: other, Name: "watched"})
 	require.NoError(t, api.Create(t.Context(), ctj))
@@ -108,6 +115,7 @@ func saysForbidden(t *testing.T, api client.Client, namespace, other string) {
 		require.NotNil(c, available)
 		assert.Equal(c, "Forbidden", available.Reason)
 	}, waitFor, tick)
+	return ctj
 }
 
 // watcher is a ChangeTriggeredJob that watches one object.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -43,7 +44,7 @@ const (
 	failover = time.Minute
 )
 
-// installation is config/default on an API server of its own, with the operator's processes beside it in place
+// installation is config/default, or an overlay of it, on an API server of its own, with the operator's processes beside it in place
 // of its pods: each has the rights of the ServiceAccount and nothing else, and a folder in place of the volume.
 type installation struct {
 	*apiserver.Server
@@ -56,10 +57,13 @@ type replica struct {
 	metrics              string
 }
 
-func install(t *testing.T) *installation {
+func install(t *testing.T, overlay string, namespaces ...string) *installation {
 	t.Helper()
 	i := &installation{apiserver.Start(t)}
-	output, err := i.Kubectl("apply", "-k", config+"/default").CombinedOutput()
+	for _, namespace := range namespaces {
+		require.NoError(t, i.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
+	}
+	output, err := i.Kubectl("apply", "-k", filepath.Join(config, overlay)).CombinedOutput()
 	require.NoError(t, err, string(output))
 	return i
 }
@@ -233,7 +237,7 @@ func freePort(t *testing.T) int {
 // TestTheInstalledOperatorWorks runs the operator with what config/default gives it, and no more; its steps build
 // on each other.
 func TestTheInstalledOperatorWorks(t *testing.T) {
-	i := install(t)
+	i := install(t, "default")
 	step := func(name string, run func(t *testing.T)) {
 		t.Helper()
 		require.True(t, t.Run(name, run), name)
@@ -284,6 +288,27 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 		require.NoError(t, stop())
 		assert.Equal(t, ca, i.caBundle(t), "the CA stays")
 		t.Logf("%d ChangeTriggeredJobs were admitted while the certificate was renewed three times", admitted.Load())
+	})
+
+	step("who may write ChangeTriggeredJobs gains by it nothing that RBAC keeps from them", func(t *testing.T) {
+		author := rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "author"}
+		require.NoError(t, i.Client.Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "author"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "kube-changejob-changetriggeredjob-editor-role"},
+			Subjects:   []rbacv1.Subject{author},
+		}))
+		c := i.ClientFor(t, i.User(t, author.Name))
+		theirs := ctj.DeepCopy()
+		theirs.ObjectMeta = metav1.ObjectMeta{Namespace: namespace, Name: "theirs"}
+		require.EventuallyWithT(t, func(collect *assert.CollectT) {
+			err := c.Create(t.Context(), theirs.DeepCopy())
+			require.ErrorContains(collect, err, `user "author" may not create jobs.batch in the namespace "`+namespace+`"`)
+			require.ErrorContains(collect, err, `user "author" may not get configmaps "watched" in the namespace "`+namespace+`"`)
+		}, waitFor, tick)
+		for _, suspend := range []string{"true", "null"} {
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"suspend":`+suspend+`}}`))
+			require.NoError(t, c.Patch(t.Context(), ctj, patch))
+		}
 	})
 
 	step("metrics are for those who may get them", func(t *testing.T) {
