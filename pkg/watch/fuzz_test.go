@@ -42,7 +42,7 @@ func FuzzObjectContent(f *testing.F) {
 			return
 		}
 		deep := strings.Repeat("[", int(depth)) + strings.Repeat("]", int(depth))
-		long := strings.Repeat("x", int(size%(3<<20)))
+		long := strings.Repeat("x", int(size%(1600<<10)))
 		text := `{"metadata":{"name":"keep","namespace":"ns","resourceVersion":"7"},"data":{"content":` + content +
 			`,"deep":{"a":[` + deep + `]},"long":"` + long + `"}}`
 		want := map[string]fieldpath.Digest{}
