@@ -543,7 +543,7 @@ type cached struct {
 	*process
 }
 
-func (c cached) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+func (c cached) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
 	c.decidedOn = c.ctjs[c.cachedCTJ]
 	c.decidedOn.DeepCopyInto(object.(*v1alpha.ChangeTriggeredJob))
 	return nil
