@@ -176,7 +176,9 @@ func (s *stage) edit() {
 
 func (s *stage) begin() {
 	s.processes = append(s.processes, newProcess(s))
-	s.processes = s.processes[max(len(s.processes)-2, 0):]
+	if s.depth == 0 { // else one of them is inside a request
+		s.processes = s.processes[max(len(s.processes)-2, 0):]
+	}
 }
 
 // happen plays the next thing of the story. Nothing but what others do happens inside a request.
@@ -224,9 +226,7 @@ func (s *stage) happen(outside bool) {
 			s.begin()
 		}
 	case 17:
-		if outside {
-			s.begin()
-		}
+		s.begin()
 	case 18:
 		actor.act()
 	default:
