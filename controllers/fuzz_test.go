@@ -448,6 +448,9 @@ func newProcess(s *stage) *process {
 	p.reconciler = &Reconciler{Client: cached{process: p}, Live: live{process: p}, Watches: p, Key: key, Recorder: noEvents{}, Clock: s.clock,
 		Leading: func() bool { return p == s.processes[len(s.processes)-1] }, memory: newMemory()}
 	p.catchUp()
+	if !s.calm { // an API server that lags has filled them
+		p.cachedCTJ, p.cachedJobs = max(p.cachedCTJ-s.next(4), 0), max(p.cachedJobs-s.next(4), 0)
+	}
 	return p
 }
 
