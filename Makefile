@@ -19,8 +19,9 @@ OLDER_BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(OLDER_VERSION)
 OPM_IMAGE ?= quay.io/operator-framework/opm:v1.73.0
 # The suites that `make test-1.29` runs.
 SUITES ?= ./apis/... ./controllers/... ./pkg/... ./scorecard/... ./test/docs/... ./test/manifests/...
-# How long each fuzz target runs.
-FUZZTIME ?= 30s
+# How long each fuzz target runs, and how many of its processes at a time.
+FUZZTIME ?= 10s
+FUZZERS ?= 1
 # The share of pkg/ and controllers/ that the tests must cover, in percent.
 COVERAGE ?= 85
 # The namespace in which `make run` keeps the operator's own objects: the key of the hashes, the lease.
@@ -132,9 +133,10 @@ bench-memory: control-plane ## Measure the operator's peak memory beside 20,000 
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
-	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' apis controllers pkg hack | xargs -r dirname | sort -u); do \
-		for target in $$(grep -ho --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' -r $$dir | cut -d' ' -f2); do \
-			echo "$$dir $$target"; go test ./$$dir -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME); \
+	@for package in $$(go list -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}}{{"\n"}}{{end}}' ./... | xargs grep -l '^func Fuzz' | xargs dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "== $${package#$(CURDIR)/} $$target, $(FUZZTIME)"; \
+			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel $(FUZZERS); \
 		done; \
 	done
 

@@ -46,6 +46,8 @@ const (
 	immediateTime     = 5 * time.Second
 	// runningPoll is how often a running Job is asked for that the cache does not have: its end makes no event.
 	runningPoll = 30 * time.Second
+	// leadingPoll is how often a process that does not certainly lead asks again whether it does.
+	leadingPoll = time.Second
 )
 
 // Watches is the part of the watch engine that the reconciler uses.
@@ -70,8 +72,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// Clock is the time.
 	Clock clock.PassiveClock
-	// Leading says whether this process certainly leads; while it does not, what is decided on is read
-	// live. Nil stands for always.
+	// Leading says whether this process certainly leads; while it does not, it creates no Job. Nil stands
+	// for always.
 	Leading func() bool
 
 	memory *memory
@@ -170,6 +172,10 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 		return ctrl.Result{}, err
 	}
 	if decision.Create != nil {
+		if r.Leading != nil && !r.Leading() {
+			record.confirmed = false
+			return ctrl.Result{RequeueAfter: leadingPoll}, nil
+		}
 		if err := r.confirm(ctx, ctj, record); err != nil {
 			return ctrl.Result{}, err
 		}
@@ -227,12 +233,13 @@ func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	return trigger.Decide(*input), nil
 }
 
-// confirm reads the ChangeTriggeredJob live before this process' first create for it, and whenever another
-// process may lead: our cache can have been filled by an API server that lags behind, so that a trigger
-// another process has made and settled would be made again under a number that is free by now, its Job
-// having been deleted since.
+// confirm reads the ChangeTriggeredJob live before this process' first create for it, and the first one after it did
+// not certainly lead: our cache can have been filled by an API server that lags behind, so that a trigger another
+// process has made and settled would be made again under a number that is free by now, its Job having been deleted
+// since. For the same reason a process that does not certainly lead creates nothing, however live it reads: the one
+// that leads by now may have a cache that lags behind this one's Job.
 func (r *Reconciler) confirm(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record) error {
-	if record.confirmed && (r.Leading == nil || r.Leading()) {
+	if record.confirmed {
 		return nil
 	}
 	live := &v1alpha.ChangeTriggeredJob{}

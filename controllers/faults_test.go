@@ -356,13 +356,17 @@ func TestAChangeTriggeredJobThatIsGoneIsNoSuccessfulWrite(t *testing.T) {
 	assert.Empty(t, w.events(t, "ctj"), "events speak of writes")
 }
 
-func TestALeaderThatIsNotCertainReadsLiveBeforeEveryJob(t *testing.T) {
+func TestALeaderThatIsNotCertainCreatesNothingAndReadsLiveOnceItIs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var certain atomic.Bool
+	var certain, held atomic.Bool
 	certain.Store(true)
+	leading := func() bool {
+		held.Store(!certain.Load())
+		return certain.Load()
+	}
 	var old atomic.Pointer[v1alpha.ChangeTriggeredJob]
-	w.operate(withLeading(certain.Load), withFaults(oldCache(old.Load)))
+	w.operate(withLeading(leading), withFaults(oldCache(old.Load)))
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"})
 	w.watching("ctj")
@@ -379,6 +383,9 @@ func TestALeaderThatIsNotCertainReadsLiveBeforeEveryJob(t *testing.T) {
 	old.Store(before)
 	require.NoError(t, w.Status().Update(t.Context(), settled))
 	w.change("config", "3")
+	require.Eventually(t, held.Load, patience, tick, "it would create a Job")
+	assert.Len(t, w.jobs("ctj"), 1, "it may be that another one leads")
+	certain.Store(true)
 	w.triggered("ctj", 3)
 	for _, j := range w.jobs("ctj") {
 		assert.NotEqual(t, trigger.JobName("ctj", before.UID, 2), j.Name, "trigger 2 is not run again")

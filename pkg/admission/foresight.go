@@ -75,7 +75,8 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 	case apierrors.IsForbidden(err):
 		return admission.Warnings{fmt.Sprintf("%s: the operator may not read the %s, and will not see its changes", path, ref.Kind)}
 	case err != nil:
-		log.Info("could not read an object to warn of paths that select nothing", "error", err.Error())
+		// Not in the API server's words: they may quote the object.
+		log.Info("could not read an object to warn of paths that select nothing", "error", reasonOf(err))
 		return nil
 	case object == nil:
 		return admission.Warnings{fmt.Sprintf("%s: the %s does not exist yet; its creation will be a change", path, ref.Kind)}

@@ -227,6 +227,52 @@ func FuzzObserve(f *testing.F) {
 	})
 }
 
+// FuzzForgedAnnotations lets whoever may write Jobs write what they want into the annotations of one. Nothing panics,
+// the count moves to the number that the Job's name is made for or stays, and the Job created next, if any, is the one
+// after it.
+func FuzzForgedAnnotations(f *testing.F) {
+	ctj := watcher()
+	sound, err := Build(ctj, creation(ctj))
+	if err != nil {
+		f.Fatal(err)
+	}
+	hashes := sound.Annotations[HashesAnnotation]
+	f.Add(int64(7), int64(6), "7", hashes, false)
+	f.Add(int64(7), int64(6), "8", hashes, true)
+	f.Add(int64(7), int64(7), "900", "", true)
+	f.Add(int64(9), int64(3), "9", "*2ac13e92bf3e= 5c3602a41a80=absent", false)
+	f.Add(int64(0), int64(3), "9223372036854775807", strings.Repeat("=", 1000), true)
+	f.Add(int64(1<<53), int64(3), "9007199254740992", "2ac13e92bf3e=unknown", true)
+	f.Fuzz(func(t *testing.T, number, count int64, annotation, hashes string, ended bool) {
+		ctj := watcher()
+		ctj.Status.TriggerCount = max(count, 0)
+		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: trigger.JobName(ctj.Name, ctj.UID, number), UID: "uid", Annotations: map[string]string{
+			TriggerAnnotation: annotation, HashesAnnotation: hashes, ChangedAnnotation: hashes, ReasonAnnotation: annotation,
+		}}}
+		if ended {
+			job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
+		}
+		references := trigger.References(&ctj.Spec, &ctj.Status)
+		in := trigger.Input{Name: ctj.Name, UID: ctj.UID, Spec: &ctj.Spec, Status: &ctj.Status, HashID: "v1-0a1b2c3d", Now: time.Unix(1e9, 0),
+			Jobs: []trigger.Job{Observe(job, ctj, references)}}
+		decision := trigger.Decide(in)
+		allowed := []int64{min(ctj.Status.TriggerCount, 1<<53-1)}
+		if number > ctj.Status.TriggerCount {
+			allowed = append(allowed, number)
+		}
+		if decision.Adopted != 0 {
+			require.Equal(t, number, decision.Adopted)
+			require.Greater(t, number, ctj.Status.TriggerCount)
+		}
+		if decision.Status != nil && decision.Create == nil {
+			require.Contains(t, allowed, decision.Status.TriggerCount, "a forged annotation moves the count")
+		}
+		if decision.Create != nil {
+			require.Equal(t, allowed[0]+1, decision.Create.Number)
+		}
+	})
+}
+
 func BenchmarkObserve(b *testing.B) {
 	ctj := watcher()
 	job, err := Build(ctj, creation(ctj))

@@ -23,63 +23,66 @@ import (
 //     difference, never two side by side under Forbid and Replace, and in the end nothing is unanswered;
 //   - P2: what changed while nothing ran is answered in the end, and a restart alone triggers nothing;
 //   - P3: in the end nothing is written any more.
-func TestP1ToP3WhateverHappens(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
-		some := func(t *rapid.T) *operator {
-			return w.operators[rapid.IntRange(0, len(w.operators)-1).Draw(t, "operator")]
-		}
-		object := func(t *rapid.T) ObjectReference { return rapid.SampledFrom(simObjects).Draw(t, "object") }
-		t.Repeat(map[string]func(*rapid.T){
-			"object changes": func(t *rapid.T) { w.values[object(t)] = rapid.IntRange(0, 3).Draw(t, "value") },
-			"rights change":  func(t *rapid.T) { o := object(t); w.forbidden[o] = !w.forbidden[o] },
-			"time passes": func(t *rapid.T) {
-				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms")) * time.Millisecond)
-			},
-			"clock jumps": func(t *rapid.T) {
-				w.jumps++
-				w.now = w.now.Add(time.Duration(rapid.IntRange(-90, 90).Draw(t, "minutes")) * time.Minute)
-			},
-			"spec is edited":                  func(t *rapid.T) { w.edit(t) },
-			"policy is edited":                func(t *rapid.T) { w.editPolicy(t) },
-			"Job ends":                        func(t *rapid.T) { w.endJob(t) },
-			"Job is gone":                     func(t *rapid.T) { w.loseJob(t) },
-			"Job is deleted":                  func(t *rapid.T) { w.deleteJobByHand(t) },
-			"operator sees":                   func(t *rapid.T) { some(t).see(object(t)) },
-			"caches catch up":                 func(t *rapid.T) { some(t).catchUp() },
-			"one cache is ahead of the other": func(t *rapid.T) { some(t).cached = w.ctj },
-			"operator acts":                   func(t *rapid.T) { some(t).step(t, true) },
-			"operator acts on":                func(t *rapid.T) { some(t).round(t, false) },
-			"change is acted on, once all has been seen": func(t *rapid.T) {
-				op := some(t)
-				w.change(t, object(t))
-				op.catchUp()
-				op.seeAll()
-				op.round(t, rapid.Bool().Draw(t, "faulty"))
-			},
-			"change is acted on in part": func(t *rapid.T) {
-				op := some(t)
-				w.change(t, object(t))
-				op.seeAll()
-				for range rapid.IntRange(1, 5).Draw(t, "steps") {
-					op.step(t, false)
-				}
-			},
-			"change is acted on by the old caches": func(t *rapid.T) {
-				op := some(t)
-				w.change(t, object(t))
-				op.seeAll()
-				op.round(t, false)
-			},
-			"leader changes":   func(*rapid.T) { w.operators = []*operator{w.operators[len(w.operators)-1], w.start()} },
-			"operator crashes": func(*rapid.T) { w.operators = []*operator{w.start()} },
-			"key is replaced": func(*rapid.T) {
-				w.key++
-				w.operators = []*operator{w.start()}
-			},
-		})
-		w.settle(t)
+func TestP1ToP3WhateverHappens(t *testing.T) { rapid.Check(t, whateverHappens) }
+
+// FuzzWhateverHappens plays the same, led by what code a story reaches rather than by chance.
+func FuzzWhateverHappens(f *testing.F) { f.Fuzz(rapid.MakeFuzz(whateverHappens)) }
+
+func whateverHappens(t *rapid.T) {
+	w := newWorld(t)
+	some := func(t *rapid.T) *operator {
+		return w.operators[rapid.IntRange(0, len(w.operators)-1).Draw(t, "operator")]
+	}
+	object := func(t *rapid.T) ObjectReference { return rapid.SampledFrom(simObjects).Draw(t, "object") }
+	t.Repeat(map[string]func(*rapid.T){
+		"object changes": func(t *rapid.T) { w.values[object(t)] = rapid.IntRange(0, 3).Draw(t, "value") },
+		"rights change":  func(t *rapid.T) { o := object(t); w.forbidden[o] = !w.forbidden[o] },
+		"time passes": func(t *rapid.T) {
+			w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms")) * time.Millisecond)
+		},
+		"clock jumps": func(t *rapid.T) {
+			w.jumps++
+			w.now = w.now.Add(time.Duration(rapid.IntRange(-90, 90).Draw(t, "minutes")) * time.Minute)
+		},
+		"spec is edited":                  func(t *rapid.T) { w.edit(t) },
+		"policy is edited":                func(t *rapid.T) { w.editPolicy(t) },
+		"Job ends":                        func(t *rapid.T) { w.endJob(t) },
+		"Job is gone":                     func(t *rapid.T) { w.loseJob(t) },
+		"Job is deleted":                  func(t *rapid.T) { w.deleteJobByHand(t) },
+		"operator sees":                   func(t *rapid.T) { some(t).see(object(t)) },
+		"caches catch up":                 func(t *rapid.T) { some(t).catchUp() },
+		"one cache is ahead of the other": func(t *rapid.T) { some(t).cached = w.ctj },
+		"operator acts":                   func(t *rapid.T) { some(t).step(t, true) },
+		"operator acts on":                func(t *rapid.T) { some(t).round(t, false) },
+		"change is acted on, once all has been seen": func(t *rapid.T) {
+			op := some(t)
+			w.change(t, object(t))
+			op.catchUp()
+			op.seeAll()
+			op.round(t, rapid.Bool().Draw(t, "faulty"))
+		},
+		"change is acted on in part": func(t *rapid.T) {
+			op := some(t)
+			w.change(t, object(t))
+			op.seeAll()
+			for range rapid.IntRange(1, 5).Draw(t, "steps") {
+				op.step(t, false)
+			}
+		},
+		"change is acted on by the old caches": func(t *rapid.T) {
+			op := some(t)
+			w.change(t, object(t))
+			op.seeAll()
+			op.round(t, false)
+		},
+		"leader changes":   func(*rapid.T) { w.operators = []*operator{w.operators[len(w.operators)-1], w.start()} },
+		"operator crashes": func(*rapid.T) { w.operators = []*operator{w.start()} },
+		"key is replaced": func(*rapid.T) {
+			w.key++
+			w.operators = []*operator{w.start()}
+		},
 	})
+	w.settle(t)
 }
 
 var simObjects = []ObjectReference{objectA, objectB, objectC}
@@ -373,7 +376,7 @@ func (op *operator) differs(o ObjectReference) bool {
 }
 
 // leads reports whether the process knows for certain that it leads, by the time left of its lease: once another one
-// may lead, every create is preceded by a live read, as a first one is.
+// may lead, it begins no create.
 func (op *operator) leads() bool { return op == op.w.operators[len(op.w.operators)-1] }
 
 // lastKnown is the hash that the round under way was to go by.
@@ -534,7 +537,10 @@ func (op *operator) decide(t *rapid.T) {
 	switch {
 	case op.decision.Create == nil:
 		op.next = writeStatus
-	case op.confirmed && op.leads():
+	case !op.leads():
+		op.confirmed = false
+		op.done()
+	case op.confirmed:
 		op.next = create
 	default:
 		op.next = confirm

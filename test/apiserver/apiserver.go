@@ -13,6 +13,7 @@ package apiserver
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -77,8 +78,14 @@ func Start(t testing.TB, opts ...Option) *Server {
 }
 
 // Main starts an API server, stores it in *server, runs m's tests and stops it again. It returns the exit code for
-// TestMain to give to os.Exit.
+// TestMain to give to os.Exit. A run that fuzzes, or lists the tests, has no API server.
 func Main(m *testing.M, server **Server, opts ...Option) int {
+	flag.Parse()
+	for _, name := range []string{"test.fuzz", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return m.Run()
+		}
+	}
 	started, err := New(opts...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

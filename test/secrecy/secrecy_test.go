@@ -123,7 +123,7 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 
 	said := map[string]string{
 		"the log":                process.Log(),
-		"metrics":                metrics(t),
+		"metrics":                metrics(t, metricsPort),
 		"the webhook's warnings": warnings.String(),
 		"events":                 list(t, server, namespace, &eventsv1.EventList{}),
 		"status":                 list(t, server, namespace, &v1alpha.ChangeTriggeredJobList{}),
@@ -142,8 +142,8 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 // metricsPort is one that nothing else of this project's listens on.
 const metricsPort = "18417"
 
-func metrics(t *testing.T) string {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+metricsPort+"/metrics", nil)
+func metrics(t *testing.T, port string) string {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+"/metrics", nil)
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
