@@ -16,8 +16,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/operator-framework/api/pkg/apis/scorecard/v1alpha3"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
@@ -44,6 +46,7 @@ var tests = map[string]test{
 }
 
 func main() {
+	quiet()
 	ctx, cancel := context.WithTimeout(ctrl.SetupSignalHandler(), timeLimit)
 	err := run(ctx, os.Args[1:], os.Getenv("SCORECARD_NAMESPACE"), "/bundle", os.Stdout)
 	cancel()
@@ -51,6 +54,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "scorecard:", err)
 		os.Exit(1)
 	}
+}
+
+// quiet keeps libraries from logging: operator-sdk takes all that the Pod says for the result, and a line of client-go's about a
+// request that was cut off would make it unreadable.
+func quiet() {
+	klog.SetLogger(logr.Discard())
+	ctrl.SetLogger(logr.Discard())
 }
 
 // run runs the named test and prints its result. A test that fails is no error: the result says so.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -136,6 +139,23 @@ func TestOneTestIsNamed(t *testing.T) {
 	for _, args := range [][]string{nil, {"no-such-test"}, {"webhook-refuses", "history-is-kept"}} {
 		assert.ErrorContains(t, run(t.Context(), args, "default", "/bundle", &bytes.Buffer{}), "change-triggers-one-job", args)
 	}
+}
+
+func TestLibrariesSayNothing(t *testing.T) {
+	quiet()
+	t.Cleanup(klog.ClearLogger)
+	said, stderr, err := os.Pipe()
+	require.NoError(t, err)
+	klog.LogToStderr(false)
+	klog.SetOutput(stderr)
+	klog.ErrorS(errors.New("cut off"), "A request")
+	klog.Errorf("a request was cut off")
+	klog.Flush()
+	klog.LogToStderr(true)
+	require.NoError(t, stderr.Close())
+	content, err := io.ReadAll(said)
+	require.NoError(t, err)
+	assert.Empty(t, string(content))
 }
 
 func TestTheNamespaceIsNeeded(t *testing.T) {
