@@ -79,22 +79,26 @@ func upCommand(ctx context.Context, args []string) error {
 // report waits until the control plane in dir is ready, as long as alive does not object, and says so. Its process id tells its
 // description from one that an earlier control plane, killed, could not take away.
 func report(ctx context.Context, dir string, pid int, what string, alive func() error) error {
-	deadline := time.Now().Add(5 * time.Minute)
-	for {
-		var d description
+	var d description
+	err := await(ctx, 5*time.Minute, "the control plane in "+dir, alive, func() bool {
 		content, err := os.ReadFile(filepath.Join(dir, stateName))
-		if err == nil {
-			err = json.Unmarshal(content, &d)
-		}
-		if err == nil && d.PID == pid {
-			fmt.Printf("The control plane %s: %s\n\n    export KUBECONFIG=%s\n\n", what, d.URL, d.KubeConfig)
-			return nil
-		}
+		return err == nil && json.Unmarshal(content, &d) == nil && d.PID == pid
+	})
+	if err == nil {
+		fmt.Printf("The control plane %s: %s\n\n    export KUBECONFIG=%s\n\n", what, d.URL, d.KubeConfig)
+	}
+	return err
+}
+
+// await waits until what is named is ready, as long as alive does not object.
+func await(ctx context.Context, patience time.Duration, what string, alive func() error, ready func() bool) error {
+	deadline := time.Now().Add(patience)
+	for !ready() {
 		if err := alive(); err != nil {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the control plane in %s is not ready after five minutes", dir)
+			return fmt.Errorf("%s is not ready after %s", what, patience)
 		}
 		select {
 		case <-ctx.Done():
@@ -102,6 +106,7 @@ func report(ctx context.Context, dir string, pid int, what string, alive func() 
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 // downCommand stops the control plane that runs in a data folder, if one does, and removes the folder. Any other folder is left alone.

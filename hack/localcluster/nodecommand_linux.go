@@ -165,24 +165,16 @@ func nodeEnvironment(o *nodeOptions) []string {
 
 // reportNode waits until the node in dir is ready, as long as alive does not object, and says so.
 func reportNode(ctx context.Context, dir string, pid int, what string, alive func() error) error {
-	deadline := time.Now().Add(10 * time.Minute)
-	for {
-		if d, err := readNode(dir); err == nil && d.PID == pid {
-			fmt.Print(d.report(what))
-			return nil
-		}
-		if err := alive(); err != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the node in %s is not ready after ten minutes", dir)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
+	var d *nodeDescription
+	err := await(ctx, 10*time.Minute, "the node in "+dir, alive, func() bool {
+		var err error
+		d, err = readNode(dir)
+		return err == nil && d.PID == pid
+	})
+	if err == nil {
+		fmt.Print(d.report(what))
 	}
+	return err
 }
 
 // report is what the user is told of a node.
