@@ -93,8 +93,9 @@ func TestNothingIsAskedWhereNothingChangedOrTheObjectIsBeingDeleted(t *testing.T
 
 	changed := old.DeepCopy()
 	changed.Spec.Resources[0].Fields = []string{"spec..image"}
-	changed.DeletionTimestamp = &metav1.Time{Time: time.Now()}
-	warnings, err = (&validator{}).ValidateUpdate(t.Context(), old, changed)
+	going := old.DeepCopy()
+	going.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+	warnings, err = (&validator{}).ValidateUpdate(t.Context(), going, changed)
 	require.NoError(t, err)
 	assert.Empty(t, warnings)
 

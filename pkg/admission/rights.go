@@ -32,9 +32,14 @@ type action struct {
 	name      string
 }
 
-// getting is the action of reading a referenced object.
+// getting is the action of reading a referenced object. To the API server, a Namespace lies within itself: who may view a
+// namespace may read it.
 func getting(ref *v1alpha.ResourceReference, kind servedKind) action {
-	return action{verb: "get", resource: kind.resource, namespace: ref.Namespace, name: ref.Name}
+	namespace := ref.Namespace
+	if kind.resource.GroupResource() == (schema.GroupResource{Resource: "namespaces"}) {
+		namespace = ref.Name
+	}
+	return action{verb: "get", resource: kind.resource, namespace: namespace, name: ref.Name}
 }
 
 // String names the action as `kubectl auth can-i` would be asked about it.

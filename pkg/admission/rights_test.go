@@ -185,6 +185,19 @@ func TestAnAuthorMustBeAllowedWhatTheOperatorWillDo(t *testing.T) {
 			},
 			denied: []string{`spec.resources[0]: Forbidden: user "USER" may not get nodes "worker-1" at the cluster scope`},
 		},
+		"a namespace, by a rule of that namespace": {
+			may: []rbacv1.PolicyRule{makesJobs, allow("", "namespaces", "get")},
+			refs: func(namespace string) []v1alpha.ResourceReference {
+				return []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "Namespace", Name: namespace}}
+			},
+		},
+		"another namespace than that of the rule": {
+			may: []rbacv1.PolicyRule{makesJobs, allow("", "namespaces", "get")},
+			refs: func(string) []v1alpha.ResourceReference {
+				return []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "Namespace", Name: elsewhere}}
+			},
+			denied: []string{`spec.resources[0]: Forbidden: user "USER" may not get namespaces "` + elsewhere + `" in the namespace "` + elsewhere + `"`},
+		},
 		"the resource is that of the kind, with its group": {
 			may: []rbacv1.PolicyRule{makesJobs, allow("", "deployments", "get")},
 			refs: func(namespace string) []v1alpha.ResourceReference {

@@ -77,7 +77,7 @@ func (v *validator) ValidateCreate(ctx context.Context, ctj *v1alpha.ChangeTrigg
 // ValidateUpdate judges a changed spec. An unchanged one, and that of an object that is being deleted, pass
 // without any check, so that nothing here can hold up a finalizer or the end of a namespace.
 func (v *validator) ValidateUpdate(ctx context.Context, old, ctj *v1alpha.ChangeTriggeredJob) (admission.Warnings, error) {
-	if ctj.DeletionTimestamp != nil || sameSpec(old, ctj) {
+	if !old.DeletionTimestamp.IsZero() || sameSpec(old, ctj) {
 		return nil, nil
 	}
 	return v.judge(ctx, update(old, ctj))

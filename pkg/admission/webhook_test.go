@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -320,6 +322,20 @@ func TestTheMatchConditionsLetPassWhileTheWebhookIsDown(t *testing.T) {
 	changed = ctj.DeepCopy()
 	template(func(t *batchv1.JobTemplateSpec) { t.Spec.BackoffLimit = new(int32(2)) })(changed)
 	assert.ErrorContains(t, server.Client.Update(t.Context(), changed), "failed calling webhook", "a changed template needs the webhook")
+
+	for _, never := range []string{`null`, `"0001-01-01T00:00:00Z"`} {
+		for _, spec := range []string{`{"suspend":true}`, `{"resources":[{"apiVersion":"v1","kind":"Secret","name":"of-another","namespace":"kube-system"}]}`} {
+			patch := []byte(`{"metadata":{"deletionTimestamp":` + never + `},"spec":` + spec + `}`)
+			err := server.Client.Patch(t.Context(), ctj.DeepCopy(), client.RawPatch(types.MergePatchType, patch))
+			assert.ErrorContains(t, err, "failed calling webhook", "a user who says that it is being deleted: %s", patch)
+		}
+		applied := fmt.Sprintf(`{"apiVersion":"triggers.changejob.dev/v1alpha","kind":"ChangeTriggeredJob","metadata":{"name":"applied","namespace":%q,`+
+			`"deletionTimestamp":%s},"spec":{"jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}},`+
+			`"resources":[{"apiVersion":"v1","kind":"Secret","name":"of-another","namespace":"kube-system"}]}}`, namespace, never)
+		object := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "applied"}}
+		err := server.Client.Patch(t.Context(), object, client.RawPatch(types.ApplyPatchType, []byte(applied)), client.FieldOwner("author"))
+		assert.ErrorContains(t, err, "failed calling webhook", "nor on create: %s", applied)
+	}
 
 	before := ctj.DeepCopy()
 	ctj.Labels = map[string]string{"a": "b"}
