@@ -147,7 +147,7 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	}
 	var webhookReady healthz.Checker
 	if o.webhooks {
-		if webhookReady, err = addWebhook(mgr, o); err != nil {
+		if webhookReady, err = addWebhook(ctx, mgr, o); err != nil {
 			return err
 		}
 	}
@@ -375,7 +375,7 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 		Clock:    clock.RealClock{},
 	}
 	if o.leaderElect {
-		reconciler.Leading = lease.Fresh
+		reconciler.Term = lease.Term
 	}
 	return reconciler.SetupWithManager(mgr, wakeups, controller.Options{MaxConcurrentReconciles: o.concurrency})
 }
@@ -383,7 +383,7 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 // addWebhook adds the validating webhook, and returns its readiness. With --webhook-cert=self it adds the
 // rotation of the certificate too, and what lays it out in the folder of the webhook's server, which starts
 // once the first certificate is there.
-func addWebhook(mgr manager.Manager, o *options) (healthz.Checker, error) {
+func addWebhook(ctx context.Context, mgr manager.Manager, o *options) (healthz.Checker, error) {
 	register := func() error { return admission.Register(mgr, admission.Options{AuthorizeReferences: o.authorize}) }
 	if o.webhookCert == certFiles {
 		if err := register(); err != nil {
@@ -395,6 +395,9 @@ func addWebhook(mgr manager.Manager, o *options) (healthz.Checker, error) {
 	secret := types.NamespacedName{Namespace: o.namespace, Name: webhookSecretName}
 	files, err := servingcert.NewFiles(mgr.GetConfig(), secret, o.webhookCertDir)
 	if err != nil {
+		return nil, err
+	}
+	if err := files.EnsureSecret(ctx); err != nil {
 		return nil, err
 	}
 	if err := mgr.Add(files); err != nil {

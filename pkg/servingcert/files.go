@@ -16,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,20 +30,43 @@ import (
 // is made up for.
 const again = time.Minute
 
-// Files lays a Secret of type kubernetes.io/tls out in a folder. It needs the right to list and watch that one Secret.
+// Files lays the certificate and the key of a Secret (tls.crt, tls.key) out in a folder. It needs the right to list and watch
+// that one Secret.
 type Files struct {
 	client *corev1client.CoreV1Client
 	secret types.NamespacedName
 	dir    string
 }
 
-// NewFiles returns the files of the secret in dir, an existing folder that holds nothing else.
+// NewFiles returns the files of the secret in dir, which holds nothing else, and is made where it does not exist.
 func NewFiles(config *rest.Config, secret types.NamespacedName, dir string) (*Files, error) {
 	client, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("set up the client for secret %s: %w", secret, err)
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the webhook's certificate: %w", err)
+	}
 	return &Files{client: client, secret: secret, dir: dir}, nil
+}
+
+// EnsureSecret creates the Secret, empty, where there is none: the rotation fills one that exists, and ends the operator where
+// somebody has deleted it.
+func (f *Files) EnsureSecret(ctx context.Context) error {
+	secrets := f.client.Secrets(f.secret.Namespace)
+	_, err := secrets.Get(ctx, f.secret.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		empty := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+			Name: f.secret.Name, Labels: map[string]string{"app.kubernetes.io/managed-by": "kube-changejob"},
+		}}
+		if _, err = secrets.Create(ctx, empty, metav1.CreateOptions{}); apierrors.IsAlreadyExists(err) {
+			return nil // another replica's
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("make sure that there is a secret %s for the webhook's certificate: %w", f.secret, err)
+	}
+	return nil
 }
 
 // NeedLeaderElection says that every replica lays the files out: every one serves the webhook.
@@ -75,8 +99,11 @@ func (f *Files) Start(ctx context.Context) error {
 // names are the files, in the order in which they come to be: who finds the certificate finds its key.
 var names = []string{corev1.TLSPrivateKeyKey, corev1.TLSCertKey}
 
-// current is the link to the folder that holds the pair.
-const current = "..data"
+// current is the link to the folder that holds the pair, one of those that match pairs.
+const (
+	current = "..data"
+	pairs   = "..pair-*"
+)
 
 // lay puts the pair into a folder of its own and then has the link lead there, as a kubelet does: whoever reads finds
 // both of one pair, the old or the new.
@@ -84,7 +111,7 @@ func (f *Files) lay(data map[string][]byte) error {
 	if f.laid(data) {
 		return nil
 	}
-	next, err := os.MkdirTemp(f.dir, "..pair-")
+	next, err := os.MkdirTemp(f.dir, pairs)
 	if err != nil {
 		return fmt.Errorf("make a folder for the pair: %w", err)
 	}
@@ -93,12 +120,7 @@ func (f *Files) lay(data map[string][]byte) error {
 			return errors.Join(fmt.Errorf("write %s: %w", name, err), os.RemoveAll(next))
 		}
 	}
-	link := filepath.Join(f.dir, current)
-	before, err := os.Readlink(link)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(fmt.Errorf("find the pair before: %w", err), os.RemoveAll(next))
-	}
-	if err := swap(filepath.Base(next), link); err != nil {
+	if err := swap(filepath.Base(next), filepath.Join(f.dir, current)); err != nil {
 		return errors.Join(err, os.RemoveAll(next))
 	}
 	for _, name := range names {
@@ -106,10 +128,21 @@ func (f *Files) lay(data map[string][]byte) error {
 			return fmt.Errorf("link %s: %w", name, err)
 		}
 	}
-	if before == "" {
-		return nil
+	return f.removeBut(filepath.Base(next))
+}
+
+// removeBut removes every pair's folder but one: the pair before, and what a process left that ended on the way.
+func (f *Files) removeBut(kept string) error {
+	folders, err := filepath.Glob(filepath.Join(f.dir, pairs))
+	if err != nil {
+		return err
 	}
-	return os.RemoveAll(filepath.Join(f.dir, before))
+	for _, folder := range folders {
+		if filepath.Base(folder) != kept {
+			err = errors.Join(err, os.RemoveAll(folder))
+		}
+	}
+	return err
 }
 
 // laid says whether the files hold this pair.

@@ -72,8 +72,10 @@ func TestAnUnfinishedLayoutIsFinishedTheNextTime(t *testing.T) {
 	require.NoError(t, files.lay(pair("cert 1", "key 1")))
 	// It ended between the new link and the swap.
 	require.NoError(t, os.Symlink("..pair-gone", filepath.Join(files.dir, "..data-new")))
+	require.NoError(t, os.Mkdir(filepath.Join(files.dir, "..pair-unfinished"), 0o700))
 	require.NoError(t, files.lay(pair("cert 2", "key 2")))
 	assert.Equal(t, [2]string{"cert 2", "key 2"}, read(t, files.dir))
+	assert.NoDirExists(t, filepath.Join(files.dir, "..pair-unfinished"), "it holds a key")
 }
 
 func TestAFolderThatIsNotThereIsAnError(t *testing.T) {
@@ -81,9 +83,28 @@ func TestAFolderThatIsNotThereIsAnError(t *testing.T) {
 	assert.ErrorContains(t, files.lay(pair("cert", "key")), "make a folder for the pair")
 }
 
+func TestASecretThatSomebodyDeletedIsMadeAgain(t *testing.T) {
+	server := shared.Server(t)
+	name := types.NamespacedName{Namespace: server.Namespace(t), Name: "cert"}
+	files, err := NewFiles(server.Config, name, t.TempDir())
+	require.NoError(t, err)
+	secret := &corev1.Secret{}
+	require.NoError(t, files.EnsureSecret(t.Context()))
+	require.NoError(t, server.Client.Get(t.Context(), name, secret))
+	assert.Empty(t, secret.Data)
+	secret.Data = pair("cert", "key")
+	require.NoError(t, server.Client.Update(t.Context(), secret))
+	require.NoError(t, files.EnsureSecret(t.Context()))
+	require.NoError(t, server.Client.Get(t.Context(), name, secret))
+	assert.Equal(t, pair("cert", "key"), secret.Data, "one that exists stays as it is")
+	nowhere, err := NewFiles(server.Config, types.NamespacedName{Namespace: "missing", Name: "cert"}, t.TempDir())
+	require.NoError(t, err)
+	assert.ErrorContains(t, nowhere.EnsureSecret(t.Context()), "make sure that there is a secret missing/cert")
+}
+
 func TestTheFilesFollowTheSecret(t *testing.T) {
 	server := shared.Server(t)
-	namespace, dir := server.Namespace(t), t.TempDir()
+	namespace, dir := server.Namespace(t), filepath.Join(t.TempDir(), "made")
 	files, err := NewFiles(server.Config, types.NamespacedName{Namespace: namespace, Name: "cert"}, dir)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
