@@ -58,7 +58,7 @@ type Watches interface {
 	Scope(kind schema.GroupVersionKind) (namespaced bool, err error)
 }
 
-// Reconciler reconciles ChangeTriggeredJobs. Every field but Leading is required.
+// Reconciler reconciles ChangeTriggeredJobs. Every field but Term is required.
 type Reconciler struct {
 	// Client writes, and reads from the caches.
 	Client client.Client
@@ -72,9 +72,9 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// Clock is the time.
 	Clock clock.PassiveClock
-	// Leading says whether this process certainly leads; while it does not, it creates no Job. Nil stands
-	// for always.
-	Leading func() bool
+	// Term is the number of the time for which this process has led without a gap; 0 while it does not certainly lead, and
+	// then it creates no Job. Nil stands for one that leads always.
+	Term func() int64
 
 	memory *memory
 }
@@ -172,12 +172,12 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 		return ctrl.Result{}, err
 	}
 	if decision.Create != nil {
-		if r.Leading != nil && !r.Leading() {
-			record.confirmed = false
-			return ctrl.Result{RequeueAfter: leadingPoll}, nil
-		}
-		if err := r.confirm(ctx, ctj, record); err != nil {
+		certain, err := r.confirm(ctx, ctj, record)
+		if err != nil {
 			return ctrl.Result{}, err
+		}
+		if !certain {
+			return ctrl.Result{RequeueAfter: leadingPoll}, nil
 		}
 		if decision, err = r.create(ctx, ctj, record, &input, decision); err != nil {
 			return ctrl.Result{}, err
@@ -233,26 +233,35 @@ func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	return trigger.Decide(*input), nil
 }
 
-// confirm reads the ChangeTriggeredJob live before this process' first create for it, and the first one after it did
-// not certainly lead: our cache can have been filled by an API server that lags behind, so that a trigger another
-// process has made and settled would be made again under a number that is free by now, its Job having been deleted
-// since. For the same reason a process that does not certainly lead creates nothing, however live it reads: the one
-// that leads by now may have a cache that lags behind this one's Job.
-func (r *Reconciler) confirm(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record) error {
-	if record.confirmed {
-		return nil
+// confirm says whether a Job may be created: whether this process certainly leads. It reads the ChangeTriggeredJob live before
+// the first create for it in each term: our cache can have been filled by an API server that lags behind, or be as old as the
+// sleep that another leader has used, so that a trigger another process has made and settled would be made again under a
+// number that is free by now, its Job having been deleted since. For the same reason a process that does not certainly lead
+// creates nothing, however live it reads: the one that leads by now may have a cache that lags behind this one's Job. The
+// term is looked at once more after the read, which may have outlasted it.
+func (r *Reconciler) confirm(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record) (certain bool, err error) {
+	term := r.term()
+	if term == 0 || term == record.confirmed {
+		return term != 0, nil
 	}
 	live := &v1alpha.ChangeTriggeredJob{}
-	err := r.Live.Get(ctx, client.ObjectKeyFromObject(ctj), live)
+	err = r.Live.Get(ctx, client.ObjectKeyFromObject(ctj), live)
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read the ChangeTriggeredJob before its first Job: %w", err)
+		return false, fmt.Errorf("read the ChangeTriggeredJob before its first Job: %w", err)
 	}
 	if err != nil || live.UID != ctj.UID || live.ResourceVersion != ctj.ResourceVersion {
 		record.readLive = true
-		return errDecideAnew
+		return false, errDecideAnew
 	}
-	record.confirmed = true
-	return nil
+	record.confirmed = term
+	return r.term() == term, nil
+}
+
+func (r *Reconciler) term() int64 {
+	if r.Term == nil {
+		return 1
+	}
+	return r.Term()
 }
 
 // report emits the events of what has been written, and logs a wait once.

@@ -360,13 +360,18 @@ func TestALeaderThatIsNotCertainCreatesNothingAndReadsLiveOnceItIs(t *testing.T)
 	t.Parallel()
 	w := newWorld(t)
 	var certain, held atomic.Bool
+	var terms atomic.Int64
 	certain.Store(true)
-	leading := func() bool {
+	terms.Store(1)
+	term := func() int64 {
 		held.Store(!certain.Load())
-		return certain.Load()
+		if !certain.Load() {
+			return 0
+		}
+		return terms.Load()
 	}
 	var old atomic.Pointer[v1alpha.ChangeTriggeredJob]
-	w.operate(withLeading(leading), withFaults(oldCache(old.Load)))
+	w.operate(withTerm(term), withFaults(oldCache(old.Load)))
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"})
 	w.watching("ctj")
@@ -385,6 +390,7 @@ func TestALeaderThatIsNotCertainCreatesNothingAndReadsLiveOnceItIs(t *testing.T)
 	w.change("config", "3")
 	require.Eventually(t, held.Load, patience, tick, "it would create a Job")
 	assert.Len(t, w.jobs("ctj"), 1, "it may be that another one leads")
+	terms.Add(1)
 	certain.Store(true)
 	w.triggered("ctj", 3)
 	for _, j := range w.jobs("ctj") {
@@ -441,20 +447,72 @@ func TestAProcessReadsLiveBeforeItsFirstJob(t *testing.T) {
 	assert.Empty(t, w.jobs("ctj"), "trigger 1 is not run again")
 }
 
-func TestALeaseIsFreshForItsDuration(t *testing.T) {
+// TestALeaderThatDidNotNoticeItsGapReadsLive is about one that is paused past its lease and handed it again when it wakes up:
+// the other leader has come and gone, and nothing was reconciled in between.
+func TestALeaderThatDidNotNoticeItsGapReadsLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var term atomic.Int64
+	term.Store(1)
+	var old atomic.Pointer[v1alpha.ChangeTriggeredJob]
+	w.operate(withTerm(term.Load), withFaults(oldCache(old.Load)))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	w.change("config", "2")
+	w.triggered("ctj", 1)
+
+	before := w.get("ctj")
+	settled := before.DeepCopy()
+	settled.Status.TriggerCount = 2
+	settled.Status.LastJobName, settled.Status.LastJobStatus, settled.Status.Active = trigger.JobName("ctj", before.UID, 2), v1alpha.JobSucceeded, nil
+	old.Store(before)
+	require.NoError(t, w.Status().Update(t.Context(), settled))
+	term.Store(2)
+	w.change("config", "3")
+	w.triggered("ctj", 3)
+	for _, j := range w.jobs("ctj") {
+		assert.NotEqual(t, trigger.JobName("ctj", before.UID, 2), j.Name, "trigger 2 is not run again")
+	}
+}
+
+func TestATermThatEndsDuringTheReadEndsTheCreate(t *testing.T) {
+	ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "ctj", UID: "uid"}}
+	term := int64(1)
+	slow := interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+		term = 0
+		return c.Get(ctx, key, object, options...)
+	}}
+	r := &Reconciler{Live: fake.NewClientBuilder().WithScheme(server.Scheme).WithObjects(ctj).WithInterceptorFuncs(slow).Build(), Term: func() int64 { return term }}
+	stored := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(t, r.Live.Get(t.Context(), client.ObjectKeyFromObject(ctj), stored))
+	for _, began := range []int64{1, 0, 2} {
+		term = began
+		certain, err := r.confirm(t.Context(), stored, &record{})
+		require.NoError(t, err)
+		assert.False(t, certain)
+	}
+}
+
+func TestALeaseIsHeldInTermsWithoutAGap(t *testing.T) {
 	lease := &Lease{Interface: &resourcelock.LeaseLock{LockConfig: resourcelock.ResourceLockConfig{Identity: "me"}}, Duration: time.Hour}
-	assert.False(t, lease.Fresh(), "before it was ever held")
 	renew := func(holder string, err error) {
 		_ = lease.renew(resourcelock.LeaderElectionRecord{HolderIdentity: holder}, func() error { return err })
 	}
+	assert.Zero(t, lease.Term(), "before it was ever held")
 	renew("me", interrupted())
-	assert.False(t, lease.Fresh(), "after a renewal that failed")
+	assert.Zero(t, lease.Term(), "after a renewal that failed")
 	renew("me", nil)
-	assert.True(t, lease.Fresh())
+	assert.EqualValues(t, 1, lease.Term())
+	renew("me", nil)
+	assert.EqualValues(t, 1, lease.Term(), "renewed in time")
 	renew("", nil)
-	assert.False(t, lease.Fresh(), "after it was given back")
+	assert.Zero(t, lease.Term(), "after it was given back")
 	renew("me", nil)
-	assert.True(t, lease.Fresh())
+	assert.EqualValues(t, 2, lease.Term(), "another may have held it meanwhile")
 	lease.Duration = 0
-	assert.False(t, lease.Fresh(), "after its duration")
+	assert.Zero(t, lease.Term(), "after its duration")
+	renew("me", nil)
+	lease.Duration = time.Hour
+	assert.EqualValues(t, 3, lease.Term(), "renewed too late")
 }

@@ -446,12 +446,20 @@ func newProcess(s *stage) *process {
 	key, err := keyedhash.NewKey(slices.Repeat([]byte{s.key}, keyedhash.KeySize))
 	require.NoError(s.t, err)
 	p.reconciler = &Reconciler{Client: cached{process: p}, Live: live{process: p}, Watches: p, Key: key, Recorder: noEvents{}, Clock: s.clock,
-		Leading: func() bool { return p == s.processes[len(s.processes)-1] }, memory: newMemory()}
+		Term: p.term, memory: newMemory()}
 	p.catchUp()
 	if !s.calm { // an API server that lags has filled them
 		p.cachedCTJ, p.cachedJobs = max(p.cachedCTJ-s.next(4), 0), max(p.cachedJobs-s.next(4), 0)
 	}
 	return p
+}
+
+// term is 1 while it leads: once another one does, it never does again.
+func (p *process) term() int64 {
+	if p == p.processes[len(p.processes)-1] {
+		return 1
+	}
+	return 0
 }
 
 func (p *process) catchUp() { p.cachedCTJ, p.cachedJobs = len(p.ctjs)-1, len(p.jobs)-1 }

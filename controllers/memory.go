@@ -31,8 +31,8 @@ type record struct {
 	// readLive asks for a live read before the next decision: a write conflicted, or its answer was lost.
 	readLive bool
 
-	// confirmed is true once this process has created a Job after a live read of the ChangeTriggeredJob.
-	confirmed bool
+	// confirmed is the term in which the ChangeTriggeredJob was last read live before a Job was created.
+	confirmed int64
 
 	// refusal is the last failed attempt to create a Job for refusedGeneration, after refusals attempts.
 	refusal           *trigger.Refusal

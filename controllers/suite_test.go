@@ -77,16 +77,16 @@ func (o *operator) remembers(name types.NamespacedName) bool {
 type setting func(*setup)
 
 type setup struct {
-	config  *rest.Config
-	faults  interceptor.Funcs
-	key     *keyedhash.Key
-	clock   clock.PassiveClock
-	leading func() bool
+	config *rest.Config
+	faults interceptor.Funcs
+	key    *keyedhash.Key
+	clock  clock.PassiveClock
+	term   func() int64
 }
 
 func withClock(c clock.PassiveClock) setting { return func(s *setup) { s.clock = c } }
 
-func withLeading(leading func() bool) setting { return func(s *setup) { s.leading = leading } }
+func withTerm(term func() int64) setting { return func(s *setup) { s.term = term } }
 
 func withFaults(faults interceptor.Funcs) setting { return func(s *setup) { s.faults = faults } }
 
@@ -130,7 +130,7 @@ func (w *world) operate(settings ...setting) *operator {
 	require.NoError(w.t, mgr.Add(engine))
 	reconciler := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Watches: engine, Key: s.key,
-		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: s.clock, Leading: s.leading,
+		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: s.clock, Term: s.term,
 	}
 	require.NoError(w.t, reconciler.SetupWithManager(mgr, wakeups, controller.Options{
 		MaxConcurrentReconciles: 4, SkipNameValidation: new(true),

@@ -20,7 +20,7 @@ func (s *state) numbered(jobs []Job) []Job {
 	for i := range jobs {
 		job := &jobs[i]
 		switch {
-		case job.Number > maxNumber:
+		case job.Number > maxNumber, job.Number > max(farthest, s.count+1):
 			job.Number = 0
 		case job.Number > s.count && job.Name != JobName(s.in.Name, s.in.UID, job.Number):
 			job.Number = 0

@@ -118,6 +118,10 @@ func TestRule0ANumberThatNobodyCountedToMovesNothing(t *testing.T) {
 	tell(t, map[string]tale{
 		"it is no number, though the name fits": {
 			[]part{changed(objectA), job(math.MaxInt64, running), noCooldown}, []expectation{creates(1)}},
+		"it is so large that few would be left, though the name fits": {
+			[]part{changed(objectA), job(maxNumber, running), noCooldown}, []expectation{creates(1)}},
+		"so far up, the next is the next": {
+			[]part{changed(objectA), counted(farthest + 1), job(farthest+2, running), noCooldown}, []expectation{adopts(farthest + 2)}},
 		"at the largest there is nothing more is created, and that is said": {
 			[]part{changed(objectA), counted(maxNumber), noCooldown},
 			[]expectation{createsNothing, available("False InvalidSpec"), degraded("True InvalidSpec")}},

@@ -15,6 +15,10 @@ var jobNameEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").Wit
 // number above it was written by hand, and counting on from there would overflow.
 const maxNumber = 1<<53 - 1
 
+// farthest is the largest number that is taken over from a Job that is not the next one. Whoever may create Jobs in the
+// namespace can make one that seems ours, with any number; so none of theirs is the last that can be counted to.
+const farthest = 1 << 52
+
 // jobNameSuffixLength is the number of characters that tell one trigger's Job from another's: 50 bits.
 const jobNameSuffixLength = 10
 
