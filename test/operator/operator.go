@@ -60,6 +60,10 @@ type Options struct {
 	// WebhookCertDir and WebhookPort turn the webhook on, with the certificate in that folder.
 	WebhookCertDir string
 	WebhookPort    int
+	// Metrics turns the metrics endpoint on.
+	Metrics bool
+	// Program is the path of the program; that of Program, where it is empty.
+	Program string
 	// Args are further flags.
 	Args []string
 	// Env is added to the environment.
@@ -70,6 +74,8 @@ type Options struct {
 type Process struct {
 	// ProbeURL is the address of its /healthz and /readyz.
 	ProbeURL string
+	// MetricsURL is the address of its metrics, which it serves to anybody; empty without Options.Metrics.
+	MetricsURL string
 
 	cmd   *exec.Cmd
 	log   *bytes.Buffer
@@ -119,10 +125,21 @@ func Launch(t testing.TB, options Options) *Process {
 		webhooks = "ENABLE_WEBHOOKS=true"
 		args = append(args, "--webhook-cert=files", "--webhook-cert-dir="+options.WebhookCertDir, "--webhook-port="+strconv.Itoa(options.WebhookPort))
 	}
+	metrics := ""
+	if options.Metrics {
+		address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+		metrics = "http://" + address + "/metrics"
+		args = append(args, "--metrics-secure=false", "--metrics-bind-address="+address)
+	}
+	program := options.Program
+	if program == "" {
+		program = Program(t)
+	}
 	p := &Process{
-		ProbeURL: "http://127.0.0.1:" + strconv.Itoa(probe),
-		cmd:      exec.Command(Program(t), append(args, options.Args...)...),
-		log:      &bytes.Buffer{}, mu: &sync.Mutex{}, ended: make(chan struct{}),
+		ProbeURL:   "http://127.0.0.1:" + strconv.Itoa(probe),
+		MetricsURL: metrics,
+		cmd:        exec.Command(program, append(args, options.Args...)...),
+		log:        &bytes.Buffer{}, mu: &sync.Mutex{}, ended: make(chan struct{}),
 	}
 	p.cmd.Env = append(append(os.Environ(), webhooks, "POD_NAMESPACE=", "WATCH_NAMESPACE=", "POLL_INTERVAL="), options.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
