@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -387,19 +386,3 @@ func excused(ctj *v1alpha.ChangeTriggeredJob, reasons []string) bool {
 	}
 	return false
 }
-
-// requests counts what a user has asked of the API server, by verb and resource, besides renewing leases.
-type requests map[string]int
-
-func (r requests) add(event *auditv1.Event) {
-	if event.ObjectRef == nil || event.ObjectRef.Resource == "leases" || event.Stage != auditv1.StageResponseComplete {
-		return
-	}
-	r[event.Verb+" "+event.ObjectRef.Resource]++
-	if event.ResponseStatus != nil && event.ResponseStatus.Code == http.StatusGone {
-		r[gone]++
-	}
-}
-
-// gone counts answers that say that what is asked for is too old.
-const gone = "410"
