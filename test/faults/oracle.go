@@ -169,6 +169,8 @@ func judgeNumbers(v *verdict, h *history, uid types.UID) {
 		v.created++
 		n, ok := number(uid, c.job)
 		switch {
+		case !ok && len(writes) == 0:
+			continue // its owner is none of ours
 		case !ok:
 			v.breaks("Job %s says it is trigger %s, whose name is another", c.job.Name, c.job.Annotations[job.TriggerAnnotation])
 			continue

@@ -121,7 +121,7 @@ func isLate(by time.Duration) fault {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			x.forward(x)
+			x.forward(x.ResponseWriter)
 		case <-x.request.Context().Done():
 			x.abort()
 		}
@@ -136,7 +136,7 @@ type gate struct {
 
 // lags is that what a watch tells is held back while the gate is closed.
 func (g *gate) lags() fault {
-	return fault{"a watch lags", func(x *exchange) { x.forward(&gated{x, g, x.request.Context()}) }}
+	return fault{"a watch lags", func(x *exchange) { x.forward(&gated{x.ResponseWriter, g, x.request.Context()}) }}
 }
 
 func (g *gate) close() {
