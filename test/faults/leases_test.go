@@ -95,7 +95,7 @@ func TestALeaderThatWasPausedPastItsLeaseDoesNothingTwice(t *testing.T) {
 		w.change("other")
 		w.triggered("ctj", n+1)
 		w.triggered("beside", round+1)
-		leader.Wait() // who has lost the lease ends
+		leader.Wait(t) // who has lost the lease ends
 		now, err := w.holder()
 		require.NoError(t, err)
 		require.NotEqual(t, held, now)

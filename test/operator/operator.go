@@ -191,8 +191,15 @@ func (p *Process) Kill(t testing.TB) {
 	<-p.ended
 }
 
-// Wait waits until the process has ended, whatever ended it.
-func (p *Process) Wait() { <-p.ended }
+// Wait waits until the process has ended, whatever ended it; the test fails where it does not.
+func (p *Process) Wait(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(2 * stopTimeout):
+		t.Fatalf("the operator does not end\n%s", p.Log())
+	}
+}
 
 // Signal sends the process a signal.
 func (p *Process) Signal(t testing.TB, signal os.Signal) {
