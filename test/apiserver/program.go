@@ -24,6 +24,7 @@ type Program struct {
 	args  []string
 	pid   int
 	cmd   *exec.Cmd // nil as long as it is envtest's
+	log   *tail
 	ready func() bool
 }
 
@@ -126,7 +127,8 @@ func (p *Program) Kill(t testing.TB) {
 // Start starts a program that was killed once more, with the same arguments, and does not wait until it is ready.
 func (p *Program) Start(t testing.TB) {
 	t.Helper()
-	p.cmd = exec.Command(p.args[0], p.args[1:]...)
+	p.cmd, p.log = exec.Command(p.args[0], p.args[1:]...), &tail{}
+	p.cmd.Stderr = attached(p.log)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +140,15 @@ func (p *Program) Start(t testing.TB) {
 	})
 }
 
-// Ready says whether the program answers.
-func (p *Program) Ready() bool { return p.ready() }
+// Await waits until the program answers.
+func (p *Program) Await(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(startTimeout); !p.ready(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d does not answer\n%s", p.pid, p.log)
+		}
+	}
+}
 
 func (p *Program) signal(t testing.TB, signal syscall.Signal) {
 	t.Helper()

@@ -3,7 +3,6 @@ package faults
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -56,12 +55,7 @@ func TestWhatChangesInAGapThatWasCompactedAwayIsSeen(t *testing.T) {
 				api.Kill(t)
 				api.Start(t)
 				w.report.injected("the API server is killed", 1)
-				eventually(t, func() error {
-					if !api.Ready() {
-						return fmt.Errorf("the API server is not ready")
-					}
-					return nil
-				})
+				api.Await(t)
 				before := w.proxy.gone()
 				cutOff.lift()
 				w.triggered("changed", round+1)

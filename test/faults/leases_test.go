@@ -66,40 +66,42 @@ func TestALeaderThatWasPausedPastItsLeaseDoesNothingTwice(t *testing.T) {
 	w.configMap("other")
 	ctj := w.ctj("ctj", []string{"config"})
 	w.ctj("beside", []string{"other"})
-	leader := w.start()
-	w.watching("ctj", "beside")
-	w.change("config")
-	w.triggered("ctj", 1) // its first Job is behind it: from now on it trusts its caches, as long as it leads
-
 	rounds := int64(1)
 	if full() {
 		rounds = 3
 	}
 	for round := range rounds {
+		n := 4 * round
+		leader := w.start()
+		w.watching("ctj", "beside")
+		w.change("config")
+		w.triggered("ctj", n+1) // its first Job is behind it: from now on it trusts its caches, as long as it leads
 		held, err := w.holder()
 		require.NoError(t, err)
 		next := operator.Launch(t, w.options)
+
 		leader.Signal(t, syscall.SIGSTOP)
 		t.Cleanup(func() { _ = syscall.Kill(leader.Pid(), syscall.SIGCONT) })
 		w.report.injected("the leader is paused past its lease", 1)
 		w.change("config") // the leader will find it in its socket when it goes on
-		n := 2 + 2*round
-		w.triggered("ctj", n)
+		w.triggered("ctj", n+2)
+		now, err := w.holder()
+		require.NoError(t, err)
+		require.NotEqual(t, held, now)
 		w.finish()
 		// The name is no lock any more: the one who wakes up must know better.
 		require.NoError(t, w.Client.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
-			Namespace: w.namespace, Name: trigger.JobName("ctj", ctj.UID, n),
+			Namespace: w.namespace, Name: trigger.JobName("ctj", ctj.UID, n+2),
 		}}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 		leader.Signal(t, syscall.SIGCONT)
 		w.change("config")
 		w.change("other")
-		w.triggered("ctj", n+1)
+		w.triggered("ctj", n+3)
 		w.triggered("beside", round+1)
-		leader.Wait(t) // who has lost the lease ends
-		now, err := w.holder()
-		require.NoError(t, err)
-		require.NotEqual(t, held, now)
-		leader = next
+		leader.Kill(t) // if it has not ended by itself, for it has lost the lease
+		w.change("config")
+		w.triggered("ctj", n+4)
+		next.Stop(t)
 	}
-	assert.EqualValues(t, 1+3*rounds, w.rests().created)
+	assert.EqualValues(t, 5*rounds, w.rests().created)
 }

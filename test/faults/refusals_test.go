@@ -30,7 +30,7 @@ func TestWhatTheAPIServerRefusesForAWhileIsDoneAfterwards(t *testing.T) {
 		least int // strikes to wait for
 	}{
 		{"status writes", conflicts, status, 12},
-		{"status writes", carriesOutFails, status, 3},
+		{"status writes", carriesOutFails, status, 2},
 		{"creates of Jobs", throttles, create, 2},
 		{"creates of Jobs", timesOut, create, 2},
 		{"creates of Jobs", carriesOutFails, create, 1},
