@@ -45,13 +45,13 @@ func (s *Server) Etcd(t testing.TB) *Program {
 func (s *Server) APIServer(t testing.TB) *Program {
 	t.Helper()
 	config := rest.CopyConfig(s.Config)
-	config.Timeout = time.Second
+	config.Timeout = 5 * time.Second
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s.program(t, "--cert-dir="+s.Env.ControlPlane.APIServer.CertDir, func() bool {
-		response, err := client.Get(config.Host + "/readyz")
+		response, err := client.Get(strings.TrimSuffix(config.Host, "/") + "/readyz")
 		if err == nil {
 			_ = response.Body.Close()
 		}

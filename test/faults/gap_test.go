@@ -15,7 +15,6 @@ import (
 func TestWhatChangesInAGapThatWasCompactedAwayIsSeen(t *testing.T) {
 	for sentence, watchList := range map[string]bool{"with streaming lists": true, "without": false} {
 		t.Run(sentence, func(t *testing.T) {
-			t.Parallel()
 			server, audit := own(t, apiserver.WatchList(watchList))
 			w := newWorld(t, server, audit, reported.begin(t,
 				"watches broken, what they go on from compacted away: one Job for each difference that stands, none for what is as it was"))

@@ -54,9 +54,10 @@ type world struct {
 	changes int
 }
 
-// own starts an API server for one test alone, whose audit log is in the file that is returned.
+// own starts an API server for one test alone, which runs beside others, and whose audit log is in the file that is returned.
 func own(t *testing.T, options ...apiserver.Option) (*apiserver.Server, string) {
 	t.Helper()
+	t.Parallel()
 	audit := filepath.Join(t.TempDir(), "audit.log")
 	return apiserver.Start(t, append(options, apiserver.CRDs(), apiserver.AuditWrites(audit))...), audit
 }
@@ -155,7 +156,11 @@ func (w *world) set(name, value string) {
 
 func (w *world) trySet(ctx context.Context, name, value string) error {
 	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
-	return w.Client.Patch(ctx, object, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"data":{"key":%q}}`, value)))
+	return w.Client.Patch(ctx, object, mergePatch(fmt.Sprintf(`{"data":{"key":%q}}`, value)))
+}
+
+func mergePatch(patch string) client.Patch {
+	return client.RawPatch(types.MergePatchType, []byte(patch))
 }
 
 // remove deletes a ConfigMap.
@@ -167,6 +172,16 @@ func (w *world) remove(name string) {
 // ctj creates a ChangeTriggeredJob on ConfigMaps, without a cooldown; edits alter it before.
 func (w *world) ctj(name string, configMaps []string, edits ...func(*v1alpha.ChangeTriggeredJobSpec)) *v1alpha.ChangeTriggeredJob {
 	w.t.Helper()
+	ctj := w.newCTJ(name, configMaps, edits...)
+	require.NoError(w.t, w.Client.Create(w.t.Context(), ctj))
+	return ctj
+}
+
+func (w *world) tryCTJ(name string, configMaps []string) error {
+	return w.Client.Create(w.t.Context(), w.newCTJ(name, configMaps))
+}
+
+func (w *world) newCTJ(name string, configMaps []string, edits ...func(*v1alpha.ChangeTriggeredJobSpec)) *v1alpha.ChangeTriggeredJob {
 	ctj := &v1alpha.ChangeTriggeredJob{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
 		Spec:       v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}},
@@ -177,7 +192,6 @@ func (w *world) ctj(name string, configMaps []string, edits ...func(*v1alpha.Cha
 	for _, edit := range edits {
 		edit(&ctj.Spec)
 	}
-	require.NoError(w.t, w.Client.Create(w.t.Context(), ctj))
 	return ctj
 }
 
