@@ -51,7 +51,7 @@ func newHistory() *history {
 
 // add takes in one event of the audit log. Only what the API server has done counts.
 func (h *history) add(event *auditv1.Event) error {
-	if event.ObjectRef == nil || event.ResponseStatus == nil || event.ResponseStatus.Code/100 != 2 {
+	if event.ObjectRef == nil || event.ResponseStatus == nil || event.ResponseStatus.Code/100 != 2 || strings.Contains(event.RequestURI, "dryRun=") {
 		return nil
 	}
 	at := event.StageTimestamp.Time

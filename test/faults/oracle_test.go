@@ -216,6 +216,8 @@ func TestTheOracleTakesNothingForAJobOfOurs(t *testing.T) {
 	for _, event := range []auditv1.Event{
 		{Verb: "create", ObjectRef: &auditv1.ObjectReference{Resource: "jobs"}, ResponseStatus: &metav1.Status{Code: http.StatusConflict}},
 		{Verb: "create"},
+		{Verb: "create", RequestURI: "/apis/batch/v1/namespaces/ns/jobs?dryRun=All", ObjectRef: &auditv1.ObjectReference{Resource: "jobs"},
+			ResponseStatus: &metav1.Status{Code: http.StatusCreated}},
 	} {
 		require.NoError(t, h.add(&event))
 	}

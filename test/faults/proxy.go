@@ -187,16 +187,12 @@ type injection struct {
 	on    func(*call) bool
 	// skip is how many such requests pass before it strikes, times how many it strikes; 0 is all.
 	skip, times int
-	// struck is called each time, before the fault does what it does.
-	struck func()
-
-	count int
-	once  chan struct{} // closed when it has struck
+	count       int
 }
 
 // inject makes a fault befall the requests that on chooses, until it is lifted.
 func (p *proxy) inject(f fault, on func(*call) bool, edits ...func(*injection)) *injection {
-	i := &injection{fault: f, proxy: p, on: on, once: make(chan struct{})}
+	i := &injection{fault: f, proxy: p, on: on}
 	for _, edit := range edits {
 		edit(i)
 	}
@@ -217,7 +213,7 @@ func (i *injection) lift() int {
 	return i.count
 }
 
-// times returns how often the fault has struck.
+// strikes returns how often the fault has struck.
 func (i *injection) strikes() int {
 	i.proxy.mu.Lock()
 	defer i.proxy.mu.Unlock()
@@ -231,7 +227,7 @@ func (p *proxy) strike(c *call) *injection {
 	if c.Resource != "leases" {
 		p.seen++
 	}
-	for _, i := range p.injected {
+	for _, i := range slices.Backward(p.injected) { // the newest counts
 		if !i.on(c) {
 			continue
 		}
@@ -242,9 +238,7 @@ func (p *proxy) strike(c *call) *injection {
 		if i.times > 0 && i.count == i.times {
 			continue
 		}
-		if i.count++; i.count == 1 {
-			close(i.once)
-		}
+		i.count++
 		return i
 	}
 	return nil
@@ -319,9 +313,6 @@ func newProxy(t testing.TB, config *rest.Config) *proxy {
 		if i == nil {
 			x.forward(w)
 			return
-		}
-		if i.struck != nil {
-			i.struck()
 		}
 		i.do(x)
 	}))

@@ -2,13 +2,19 @@ package faults
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"strconv"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
@@ -105,4 +111,27 @@ func thereAndBack(t *testing.T, report *row, sentence string, f fault, k int, ki
 	}
 	settle()
 	return i.strikes() > 0
+}
+
+// What P1 excepts is provoked here, and nowhere else: the name is the lock, and somebody takes it away before the process
+// knows that it has it.
+func TestAJobThatIsDeletedBeforeItsCreationIsSettledMayRunTwice(t *testing.T) {
+	w := inShared(t, "where a Job is deleted while its creation is unsettled, its number may be created twice: that is counted apart, and nothing else happens")
+	w.start()
+	w.configMap("config")
+	ctj := w.ctj("ctj", []string{"config"})
+	w.watching("ctj")
+	w.inject(fault{"a Job is deleted before its creation is settled", func(x *exchange) {
+		x.forward(httptest.NewRecorder())
+		first := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: trigger.JobName("ctj", ctj.UID, 1)}}
+		assert.NoError(t, w.Client.Delete(t.Context(), first, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+		x.abort()
+	}}, func(c *call) bool { return c.is("create jobs") }, nth(1))
+	w.change("config")
+	w.triggered("ctj", 1)
+	w.change("config")
+	w.triggered("ctj", 2)
+	v := w.rests()
+	assert.Equal(t, 1, v.excepted)
+	assert.Equal(t, 3, v.created)
 }
