@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
 func TestWhatTheAPIServerRefusesForAWhileIsDoneAfterwards(t *testing.T) {
@@ -65,4 +67,31 @@ func TestWhatTheAPIServerRefusesForAWhileIsDoneAfterwards(t *testing.T) {
 		w.rests()
 	}
 	assert.Equal(t, 2*len(rounds), w.rests().created)
+}
+
+func TestARequestThatNobodyAnswersIsGivenUp(t *testing.T) {
+	if !full() {
+		t.Skip("it takes two minutes: make faults")
+	}
+	w := inShared(t, "who waits for an answer that never comes gives up, and tries again; others go on meanwhile")
+	w.start()
+	w.configMap("config")
+	ctj := w.ctj("waits", []string{"config"})
+	w.ctj("goes-on", []string{"config"})
+	w.watching("waits", "goes-on")
+	first := trigger.JobName("waits", ctj.UID, 1)
+	swallowed := w.inject(isSwallowed, func(c *call) bool { return c.is("create events") || c.is("patch changetriggeredjobs/status") && c.Name == "waits" })
+	w.change("config")
+	w.triggered("goes-on", 1)
+	w.change("config")
+	w.triggered("goes-on", 2)
+	assert.Positive(t, swallowed.strikes())
+	swallowed.lift()
+	began := time.Now()
+	w.patience = 4 * time.Minute
+	w.rests()
+	w.report.note("at rest %.0f s after", time.Since(began).Seconds())
+	after, err := w.get("waits")
+	require.NoError(t, err)
+	assert.NotEqual(t, first, after.Status.LastJobName, "the state has changed since the first Job")
 }

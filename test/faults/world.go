@@ -32,7 +32,7 @@ import (
 )
 
 const (
-	// patience is how long something may take that is to happen; nothing takes as long on a machine that is idle.
+	// patience is how long something may take that is to happen, where nothing else is said.
 	patience = time.Minute
 	tick     = 20 * time.Millisecond
 )
@@ -48,6 +48,8 @@ type world struct {
 	process   *operator.Process
 	// excuses are the oracle's.
 	excuses map[string][]string
+	// patience is how long something may take that is to happen.
+	patience time.Duration
 
 	audit   *apiserver.AuditReader
 	history *history
@@ -67,7 +69,7 @@ func own(t *testing.T, options ...apiserver.Option) (*apiserver.Server, string) 
 func newWorld(t *testing.T, server *apiserver.Server, audit string, report *row) *world {
 	t.Helper()
 	w := &world{
-		Server: server, t: t, namespace: server.Namespace(t), report: report, excuses: map[string][]string{},
+		Server: server, t: t, namespace: server.Namespace(t), report: report, excuses: map[string][]string{}, patience: patience,
 		audit: &apiserver.AuditReader{File: audit}, history: newHistory(),
 	}
 	_, err := w.audit.Next() // what was before is not of this namespace
@@ -106,24 +108,19 @@ func (w *world) restart() {
 }
 
 // eventually asks again and again until there is no error.
-func eventually(t *testing.T, ask func() error) {
-	t.Helper()
+func (w *world) eventually(ask func() error) {
+	w.t.Helper()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(patience); ; <-ticker.C {
+	for deadline := time.Now().Add(w.patience); ; <-ticker.C {
 		err := ask()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after %s: %v", patience, err)
+			w.t.Fatalf("after %s: %v", w.patience, err)
 		}
 	}
-}
-
-func (w *world) eventually(ask func() error) {
-	w.t.Helper()
-	eventually(w.t, ask)
 }
 
 // inject makes a fault befall requests, and counts it for the report when the test ends.
