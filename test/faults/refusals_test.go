@@ -80,7 +80,9 @@ func TestARequestThatNobodyAnswersIsGivenUp(t *testing.T) {
 	w.ctj("goes-on", []string{"config"})
 	w.watching("waits", "goes-on")
 	first := trigger.JobName("waits", ctj.UID, 1)
-	swallowed := w.inject(isSwallowed, func(c *call) bool { return c.is("create events") || c.is("patch changetriggeredjobs/status") && c.Name == "waits" })
+	swallowed := w.inject(isSwallowed, func(c *call) bool {
+		return c.is("create events") || c.is("patch changetriggeredjobs/status") && c.Name == "waits"
+	})
 	w.change("config")
 	w.triggered("goes-on", 1)
 	w.change("config")
