@@ -63,15 +63,15 @@ func wrongClock(t *testing.T) string {
 	}
 	source, err := os.ReadFile(main)
 	require.NoError(t, err)
-	const real = "clock.RealClock{}"
-	require.Equal(t, 1, strings.Count(string(source), real), "main.go has one clock")
+	const itsOwn = "clock.RealClock{}"
+	require.Equal(t, 1, strings.Count(string(source), itsOwn), "main.go has one clock")
 	dir := t.TempDir()
 	write := func(name, content string) string {
 		file := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		return file
 	}
-	source = []byte(strings.Replace(string(source), real, "shifted{}", 1))
+	source = []byte(strings.Replace(string(source), itsOwn, "shifted{}", 1))
 	source = []byte(strings.Replace(string(source), "\t\"k8s.io/utils/clock\"\n", "", 1))
 	overlay[main] = write("main.go", string(source))
 	overlay[filepath.Join(root, "clock_shifted.go")] = write("clock_shifted.go", shiftedClock)

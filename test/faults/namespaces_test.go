@@ -22,7 +22,7 @@ const refusedInvariant = "shown while it lasts, others go on, and one Job for th
 
 func TestANamespaceThatIsTerminatingHoldsUpNoOther(t *testing.T) {
 	w := inShared(t, "in a namespace that is terminating no Job can be made, and none is lost elsewhere")
-	going := w.Server.Namespace(t)
+	going := w.Namespace(t)
 	w.options.Args = append(w.options.Args, "--watch-namespaces="+w.namespace+","+going)
 	w.start()
 	w.configMap("config")

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,6 +103,9 @@ type evidence struct {
 	// present is, for each field that a ChangeTriggeredJob references, the hash of what the API server has there now.
 	present map[types.UID]map[place]string
 	history *history
+	// seen are Jobs that were there at some time: an API server that is killed has done what its audit log does not
+	// tell any more.
+	seen []*batchv1.Job
 	// excuses are the reasons of a condition for which a ChangeTriggeredJob may lag behind, by its name.
 	excuses map[string][]string
 }
@@ -132,6 +136,7 @@ func (v *verdict) awaits(format string, args ...any) {
 //   - at rest, hash = baseline = what the newest Job ran for = what is there now, unless lawfully pending.
 func judge(e evidence) verdict {
 	var v verdict
+	e.history = e.history.with(e.seen)
 	for uid := range e.history.created {
 		judgeNumbers(&v, e.history, uid)
 	}
@@ -152,6 +157,43 @@ func (h *history) byVersion(uid types.UID) ([]creation, []written) {
 	slices.SortFunc(created, func(a, b creation) int { return cmp.Compare(a.version, b.version) })
 	slices.SortFunc(writes, func(a, b written) int { return cmp.Compare(a.version, b.version) })
 	return created, writes
+}
+
+// with returns the history with the Jobs that it does not have. When exactly they were created is not known; it is taken
+// to be right after the trigger before.
+func (h *history) with(seen []*batchv1.Job) *history {
+	known := map[types.UID]bool{}
+	versions := map[types.NamespacedName]uint64{}
+	for _, created := range h.created {
+		for _, c := range created {
+			known[c.job.UID] = true
+			versions[types.NamespacedName{Namespace: c.job.Namespace, Name: c.job.Name}] = c.version
+		}
+	}
+	missing := map[types.UID][]*batchv1.Job{}
+	for _, j := range seen {
+		if owner := metav1.GetControllerOf(j); owner != nil && owner.Kind == v1alpha.Kind && !known[j.UID] {
+			missing[owner.UID] = append(missing[owner.UID], j)
+		}
+	}
+	if len(missing) == 0 {
+		return h
+	}
+	all := &history{created: maps.Clone(h.created), written: h.written, deleted: h.deleted}
+	for uid, jobs := range missing {
+		slices.SortFunc(jobs, func(a, b *batchv1.Job) int {
+			m, _ := number(uid, a)
+			n, _ := number(uid, b)
+			return cmp.Compare(m, n)
+		})
+		for _, j := range jobs {
+			n, _ := number(uid, j)
+			before := versions[types.NamespacedName{Namespace: j.Namespace, Name: trigger.JobName(j.Labels[job.OwnerLabel], uid, n-1)}]
+			versions[types.NamespacedName{Namespace: j.Namespace, Name: j.Name}] = before + 1
+			all.created[uid] = append(slices.Clone(all.created[uid]), creation{job: j, version: before + 1, at: j.CreationTimestamp.Time})
+		}
+	}
+	return all
 }
 
 // number is the trigger number of a Job of ours, by its name: an annotation alone proves nothing.

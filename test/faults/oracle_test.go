@@ -2,6 +2,7 @@ package faults
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type tale struct {
 	history *history
 	present string
 	version int
+	seen    []*batchv1.Job
 }
 
 var taleStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -69,6 +71,7 @@ func (s *tale) runs(number int64, hash string) {
 		Hashes:  []trigger.TriggeredHash{{Reference: s.object(), Field: "*", Hash: hash}},
 	})
 	require.NoError(s.t, err)
+	built.UID = types.UID(fmt.Sprintf("%s-%d", built.Name, s.version))
 	s.happens("create", "jobs", "", built.Name, http.StatusCreated, built)
 }
 
@@ -92,7 +95,7 @@ func (s *tale) deletes(number int64) {
 
 func (s *tale) verdict() verdict {
 	return judge(evidence{
-		ctjs: []v1alpha.ChangeTriggeredJob{*s.ctj}, history: s.history,
+		ctjs: []v1alpha.ChangeTriggeredJob{*s.ctj}, history: s.history, seen: s.seen,
 		present: map[types.UID]map[place]string{s.ctj.UID: {{s.object(), "*"}: s.present}},
 		excuses: map[string][]string{"ctj": {trigger.ReasonNameTaken}},
 	})
@@ -182,6 +185,20 @@ func TestTheOracleFails(t *testing.T) {
 			s.says(2, "k:d", "k:c")
 			s.ctj.Status.Conditions = []metav1.Condition{{Type: trigger.ConditionDegraded, Reason: trigger.ReasonNameTaken}}
 		}},
+		"not where an API server that was killed has not told of a Job that somebody has seen": {tale: func(s *tale) {
+			s.runs(3, "k:d")
+			last := len(s.history.created["uid"]) - 1
+			s.seen = append(s.seen, s.history.created["uid"][last].job)
+			s.history.created["uid"] = s.history.created["uid"][:last]
+			s.says(3, "k:d", "")
+			s.runs(4, "k:e")
+			s.says(4, "k:e", "")
+		}},
+		"where it was seen twice": {tale: func(s *tale) {
+			again := s.history.created["uid"][1].job.DeepCopy()
+			again.UID = "another"
+			s.seen = append(s.seen, again)
+		}, broken: "trigger 2 was created twice"},
 		"not where the key was replaced": {tale: func(s *tale) { s.says(2, "k2:c", ""); s.runs(3, "k2:d"); s.says(3, "k2:d", "") }},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +56,9 @@ type world struct {
 	audit   *apiserver.AuditReader
 	history *history
 	changes int
+
+	mu   sync.Mutex
+	seen map[types.UID]*batchv1.Job
 }
 
 // own starts an API server for one test alone, which runs beside others, and whose audit log is in the file that is returned.
@@ -69,7 +74,7 @@ func own(t *testing.T, options ...apiserver.Option) (*apiserver.Server, string) 
 func newWorld(t *testing.T, server *apiserver.Server, audit string, report *row) *world {
 	t.Helper()
 	w := &world{
-		Server: server, t: t, namespace: server.Namespace(t), report: report, excuses: map[string][]string{}, patience: patience,
+		Server: server, t: t, namespace: server.Namespace(t), report: report, excuses: map[string][]string{}, patience: patience, seen: map[types.UID]*batchv1.Job{},
 		audit: &apiserver.AuditReader{File: audit}, history: newHistory(),
 	}
 	_, err := w.audit.Next() // what was before is not of this namespace
@@ -98,13 +103,6 @@ func (w *world) start(args ...string) *operator.Process {
 	options.Args = append(slices.Clone(options.Args), args...)
 	w.process = operator.Start(w.t, options)
 	return w.process
-}
-
-// restart ends the operator in an orderly way and starts another.
-func (w *world) restart() {
-	w.t.Helper()
-	w.process.Stop(w.t)
-	w.start()
 }
 
 // eventually asks again and again until there is no error.
@@ -215,18 +213,15 @@ func (w *world) get(name string) (*v1alpha.ChangeTriggeredJob, error) {
 }
 
 // shows waits until status is as it is to be.
-func (w *world) shows(name string, holds func(*v1alpha.ChangeTriggeredJob) error) *v1alpha.ChangeTriggeredJob {
+func (w *world) shows(name string, holds func(*v1alpha.ChangeTriggeredJob) error) {
 	w.t.Helper()
-	var shown *v1alpha.ChangeTriggeredJob
 	w.eventually(func() error {
 		ctj, err := w.get(name)
 		if err != nil {
 			return err
 		}
-		shown = ctj
 		return holds(ctj)
 	})
-	return shown
 }
 
 // watching waits until every field has a baseline.
@@ -243,9 +238,9 @@ func (w *world) watching(names ...string) {
 }
 
 // triggered waits until a ChangeTriggeredJob counts so many triggers, and nothing is pending.
-func (w *world) triggered(name string, count int64) *v1alpha.ChangeTriggeredJob {
+func (w *world) triggered(name string, count int64) {
 	w.t.Helper()
-	return w.shows(name, func(ctj *v1alpha.ChangeTriggeredJob) error {
+	w.shows(name, func(ctj *v1alpha.ChangeTriggeredJob) error {
 		if ctj.Status.TriggerCount != count {
 			return fmt.Errorf("%s counts %d triggers, want %d: %+v", name, ctj.Status.TriggerCount, count, ctj.Status.Conditions)
 		}
@@ -271,6 +266,21 @@ func hasReason(ctj *v1alpha.ChangeTriggeredJob, kind, reason string) error {
 	return nil
 }
 
+// jobs returns the Jobs that there are, and remembers them for the oracle. No Job goes unseen: only those go that have
+// ended or were let go, and both is done by who calls this.
+func (w *world) jobs(ctx context.Context) ([]batchv1.Job, error) {
+	var list batchv1.JobList
+	if err := w.Client.List(ctx, &list, client.InNamespace(w.namespace), client.HasLabels{job.OwnerLabel}); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range list.Items {
+		w.seen[list.Items[i].UID] = list.Items[i].DeepCopy()
+	}
+	return list.Items, nil
+}
+
 // finish ends every Job that runs, as the Job controller would.
 func (w *world) finish() {
 	w.t.Helper()
@@ -278,15 +288,15 @@ func (w *world) finish() {
 }
 
 func (w *world) finishAll(ctx context.Context) error {
-	var list batchv1.JobList
-	if err := w.Client.List(ctx, &list, client.InNamespace(w.namespace), client.HasLabels{job.OwnerLabel}); err != nil {
+	list, err := w.jobs(ctx)
+	if err != nil {
 		return err
 	}
-	for i := range list.Items {
-		if len(list.Items[i].Status.Conditions) > 0 {
+	for i := range list {
+		if len(list[i].Status.Conditions) > 0 {
 			continue
 		}
-		err := jobs.Finish(ctx, w.Client, w.namespace, list.Items[i].Name, batchv1.JobComplete)
+		err := jobs.Finish(ctx, w.Client, w.namespace, list[i].Name, batchv1.JobComplete)
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}
@@ -347,6 +357,12 @@ func (w *world) verdict() (verdict, error) {
 			return verdict{}, err
 		}
 	}
+	if _, err := w.jobs(ctx); err != nil {
+		return verdict{}, err
+	}
+	w.mu.Lock()
+	e.seen = slices.Collect(maps.Values(w.seen))
+	w.mu.Unlock()
 	return judge(e), nil
 }
 
@@ -418,12 +434,12 @@ func (w *world) collect(stop <-chan struct{}) {
 }
 
 func (w *world) letGo(ctx context.Context) error {
-	var list batchv1.JobList
-	if err := w.Client.List(ctx, &list, client.InNamespace(w.namespace), client.HasLabels{job.OwnerLabel}); err != nil {
+	list, err := w.jobs(ctx)
+	if err != nil {
 		return err
 	}
-	for i := range list.Items {
-		j := &list.Items[i]
+	for i := range list {
+		j := &list[i]
 		if j.DeletionTimestamp.IsZero() || len(j.Finalizers) == 0 {
 			continue
 		}
