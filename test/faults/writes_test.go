@@ -110,6 +110,13 @@ func thereAndBack(t *testing.T, report *row, sentence string, f fault, k int, ki
 		w.finish()
 	}
 	settle()
+	// The last process may not be ready yet, or the fault be striking just now: neither can end in an orderly way.
+	i.lift()
+	select {
+	case p := <-running:
+		p.Kill(t)
+	case <-struck:
+	}
 	return i.strikes() > 0
 }
 
