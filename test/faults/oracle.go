@@ -430,3 +430,40 @@ func excused(ctj *v1alpha.ChangeTriggeredJob, reasons []string) bool {
 	}
 	return false
 }
+
+// story tells, in etcd's order, what is known of one ChangeTriggeredJob, for people who look for what went wrong. Hashes are cut
+// short.
+func (e *evidence) story(uid types.UID) string {
+	type line struct {
+		version uint64
+		text    string
+	}
+	short := func(hash string) string {
+		if _, sum, keyed := strings.Cut(hash, ":"); keyed {
+			return sum[:min(len(sum), 6)]
+		}
+		return hash
+	}
+	created, writes := e.history.with(e.seen).byVersion(uid)
+	var lines []line
+	for _, c := range created {
+		text := fmt.Sprintf("%s Job %s created: trigger %s, %s", c.at.Format(time.TimeOnly), c.job.Name, c.job.Annotations[job.TriggerAnnotation], c.job.Annotations[job.HashesAnnotation])
+		for _, deleted := range e.history.deleted[types.NamespacedName{Namespace: c.job.Namespace, Name: c.job.Name}] {
+			text += ", deletion asked for at " + deleted.Format(time.TimeOnly)
+		}
+		lines = append(lines, line{c.version, text})
+	}
+	for _, w := range writes {
+		text := fmt.Sprintf("%s status: count %d, generation %d", w.at.Format(time.TimeOnly), w.ctj.Status.TriggerCount, w.ctj.Status.ObservedGeneration)
+		for _, f := range fields(w.ctj) {
+			text += fmt.Sprintf("; %s: %s, baseline %s", f.Name, short(f.hash), short(f.baseline))
+		}
+		lines = append(lines, line{w.version, text})
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.version, b.version) })
+	var told strings.Builder
+	for _, l := range lines[max(0, len(lines)-40):] {
+		fmt.Fprintf(&told, "    %6d %s\n", l.version, l.text)
+	}
+	return told.String()
+}

@@ -297,7 +297,7 @@ func (w *world) finishAll(ctx context.Context) error {
 			continue
 		}
 		err := jobs.Finish(ctx, w.Client, w.namespace, list[i].Name, batchv1.JobComplete)
-		if client.IgnoreNotFound(err) != nil {
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) { // the operator, or another of us, was there first
 			return err
 		}
 	}
@@ -363,7 +363,15 @@ func (w *world) verdict() (verdict, error) {
 	w.mu.Lock()
 	e.seen = slices.Collect(maps.Values(w.seen))
 	w.mu.Unlock()
-	return judge(e), nil
+	v := judge(e)
+	if len(v.broken) > 0 {
+		for i := range e.ctjs {
+			if name := e.ctjs[i].Name + ":"; slices.ContainsFunc(v.broken, func(finding string) bool { return strings.HasPrefix(finding, name) }) {
+				v.broken = append(v.broken, name, e.story(e.ctjs[i].UID))
+			}
+		}
+	}
+	return v, nil
 }
 
 // key is the operator's key, by which the oracle knows what status should say.
