@@ -73,7 +73,11 @@ func thereAndBack(t *testing.T, report *row, sentence string, f fault, k int, ki
 
 	w.configMap("config")
 	w.ctj("ctj", []string{"config"}, func(s *v1alpha.ChangeTriggeredJobSpec) { s.History = ptr.To(int32(1)) })
-	launch := func() { running <- operator.Launch(t, w.options) }
+	var current *operator.Process
+	launch := func() {
+		current = operator.Launch(t, w.options)
+		running <- current
+	}
 	launch()
 	value := 0
 	turn := func() {
@@ -91,6 +95,10 @@ func thereAndBack(t *testing.T, report *row, sentence string, f fault, k int, ki
 					launch()
 				}
 			default:
+			}
+			if !kill && current.Ended() { // without its key it does not start: it is started again, as it would be in a cluster
+				<-running
+				launch()
 			}
 			v, err := w.verdict()
 			if err != nil {

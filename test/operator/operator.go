@@ -191,6 +191,16 @@ func (p *Process) Kill(t testing.TB) {
 	<-p.ended
 }
 
+// Ended says whether the process has ended, whatever ended it.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Wait waits until the process has ended, whatever ended it; the test fails where it does not.
 func (p *Process) Wait(t testing.TB) {
 	t.Helper()
