@@ -61,7 +61,6 @@ func (w *world) holder() (string, error) {
 
 func TestALeaderThatWasPausedPastItsLeaseDoesNothingTwice(t *testing.T) {
 	w := inShared(t, "two managers: the leader stops past its lease, and goes on while the other acts; no number runs twice, and no baseline moves back")
-	w.options.Args = append(w.options.Args, elect)
 	w.configMap("config")
 	w.configMap("other")
 	ctj := w.ctj("ctj", []string{"config"})
@@ -72,14 +71,20 @@ func TestALeaderThatWasPausedPastItsLeaseDoesNothingTwice(t *testing.T) {
 	}
 	for round := range rounds {
 		n := 4 * round
+		w.through(w.Config)
+		w.options.Args = append(w.options.Args, elect)
+		statuses := w.lagging("changetriggeredjobs")
 		leader := w.start()
 		w.watching("ctj", "beside")
 		w.change("config")
 		w.triggered("ctj", n+1) // its first Job is behind it: from now on it trusts its caches, as long as it leads
 		held, err := w.holder()
 		require.NoError(t, err)
+		w.through(w.Config) // what befalls the leader's requests is to befall no other's
+		w.options.Args = append(w.options.Args, elect)
 		next := operator.Launch(t, w.options)
 
+		statuses.close() // of what the other one does, it will learn nothing in time
 		leader.Signal(t, syscall.SIGSTOP)
 		t.Cleanup(func() { _ = syscall.Kill(leader.Pid(), syscall.SIGCONT) })
 		w.report.injected("the leader is paused past its lease", 1)
@@ -98,6 +103,7 @@ func TestALeaderThatWasPausedPastItsLeaseDoesNothingTwice(t *testing.T) {
 		w.change("other")
 		w.triggered("ctj", n+3)
 		w.triggered("beside", round+1)
+		statuses.open()
 		leader.Kill(t) // if it has not ended by itself, for it has lost the lease
 		w.change("config")
 		w.triggered("ctj", n+4)
