@@ -94,6 +94,8 @@ func (w *world) peak(stop <-chan struct{}) gauges {
 		select {
 		case <-stop:
 			return highest
+		case <-w.t.Context().Done():
+			return highest
 		case <-ticker.C:
 		}
 	}

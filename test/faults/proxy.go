@@ -88,6 +88,7 @@ var (
 	}}
 	// isSwallowed is that nobody ever answers.
 	isSwallowed = fault{"nobody answers", func(x *exchange) {
+		_, _ = io.Copy(io.Discard, x.request.Body) // the end of a connection is noticed only behind the body
 		<-x.request.Context().Done()
 		x.abort()
 	}}
