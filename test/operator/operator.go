@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,7 +43,19 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(root, "bin", "test", "manager")
+	// Each test process has a program of its own: another one may run beside it whose program lacks a guard. Those of
+	// processes that have ended are removed.
+	path := filepath.Join(root, "bin", "test", "manager-")
+	left, err := filepath.Glob(path + "*")
+	if err != nil {
+		return "", err
+	}
+	for _, file := range left {
+		if pid, err := strconv.Atoi(strings.TrimPrefix(file, path)); err == nil && syscall.Kill(pid, 0) != nil {
+			_ = os.Remove(file)
+		}
+	}
+	path += strconv.Itoa(os.Getpid())
 	cmd := exec.Command("go", "build", "-o", path, ".")
 	cmd.Dir = root
 	if output, err := cmd.CombinedOutput(); err != nil {
