@@ -22,6 +22,10 @@ SUITES ?= ./apis/... ./controllers/... ./pkg/... ./scorecard/... ./test/docs/...
 # How long each fuzz target runs, and how many of its processes at a time.
 FUZZTIME ?= 10s
 FUZZERS ?= 1
+# How long the soak of `make faults` lasts, in minutes.
+SOAK ?= 5
+# More flags of its test program, such as -test.v or -test.run=Soak.
+FAULTS_FLAGS ?=
 # The share of pkg/ and controllers/ that the tests must cover, in percent.
 COVERAGE ?= 85
 # The namespace in which `make run` keeps the operator's own objects: the key of the hashes, the lease.
@@ -122,6 +126,11 @@ test-1.29: control-plane-1.29 ## Run the suites that talk to an API server on on
 .PHONY: mutants
 mutants: control-plane ## Remove the guards of the rules one by one, and check that a test notices each.
 	go run ./test/mutants
+
+.PHONY: faults
+faults: control-plane ## Break what the operator stands on, in every way a cluster can break, for SOAK minutes also at random, and report what held.
+	go test -c -o bin/faults.test ./test/faults
+	cd test/faults && FAULTS=all SOAK=$(SOAK) KUBEBUILDER_ASSETS=$(ASSETS) $(BIN)/faults.test -test.timeout=$$(( $(SOAK) + 60 ))m $(FAULTS_FLAGS)
 
 .PHONY: bench-latency
 bench-latency: control-plane ## Measure the time from change to Job, beside a bare loop's.

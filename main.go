@@ -128,6 +128,9 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	config.QPS = -1
 
 	key, err := loadKey(ctx, config, o.namespace)
+	if ctx.Err() != nil {
+		return nil // asked to end before it began: nothing has failed
+	}
 	if err != nil {
 		return err
 	}

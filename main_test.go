@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -144,4 +147,21 @@ func TestConnectionsAreModern(t *testing.T) {
 	modernTLS(config)
 	assert.EqualValues(t, tls.VersionTLS12, config.MinVersion)
 	assert.Equal(t, []string{"http/1.1"}, config.NextProtos, "no HTTP/2")
+}
+
+func TestAnEndBeforeTheStartIsNoFailure(t *testing.T) {
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(kubeconfig, []byte(`apiVersion: v1
+kind: Config
+current-context: nobody
+clusters: [{name: nobody, cluster: {server: "http://127.0.0.1:1"}}]
+contexts: [{name: nobody, context: {cluster: nobody, user: nobody}}]
+users: [{name: nobody, user: {}}]
+`), 0o600))
+	t.Setenv("KUBECONFIG", kubeconfig)
+	env := environment(map[string]string{"POD_NAMESPACE": "operators", "ENABLE_WEBHOOKS": "false"})
+	require.Error(t, run(t.Context(), nil, env), "nobody answers")
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.NoError(t, run(ended, nil, env))
 }

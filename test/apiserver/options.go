@@ -84,9 +84,18 @@ const (
 // AuditLog appends one line of JSON to the file for every request that is complete, and for a watch also when it starts. Lines are
 // there before the client has its answer. Read it with ReadAuditLog.
 func AuditLog(file string, level AuditLevel) Option {
+	return auditLog(file, fmt.Sprintf("[{level: %s}]", level))
+}
+
+// AuditWrites is AuditLog with the bodies of writes, and without those of reads: the log stays small where much is listed.
+func AuditWrites(file string) Option {
+	return auditLog(file, "[{level: RequestResponse, verbs: [create, update, patch, delete, deletecollection]}, {level: Metadata}]")
+}
+
+func auditLog(file, rules string) Option {
 	return func(env *envtest.Environment) error {
 		policy := file + ".policy.yaml"
-		content := fmt.Sprintf("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: %s}]\n", level)
+		content := fmt.Sprintf("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: %s\n", rules)
 		if err := os.WriteFile(policy, []byte(content), 0o600); err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
 // Command mutants checks that the tests notice when a guard is removed.
 //
 // Each patch in this folder takes away what guards one rule or promise, and names the test that must then
-// fail:
+// fail, or several, each of which must:
 //
 //	Guards: Rule 0, a Job that status does not know of is taken over.
 //	Test: ./pkg/trigger TestName
@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -93,12 +94,17 @@ func load(names []string) ([]mutant, error) {
 		if len(names) > 0 && !slices.Contains(names, name) {
 			continue
 		}
-		m, err := parse(file)
+		parsed, err := parse(file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		m.name = name
-		mutants = append(mutants, m)
+		for i := range parsed {
+			parsed[i].name = name
+			if i > 0 {
+				parsed[i].name += "-" + strconv.Itoa(i+1)
+			}
+		}
+		mutants = append(mutants, parsed...)
 	}
 	if len(mutants) == 0 || len(names) > len(mutants) {
 		return nil, fmt.Errorf("no such patches in %s; it is to be run from the repository's root", folder)
@@ -111,16 +117,21 @@ var (
 	testLine   = regexp.MustCompile(`(?m)^Test: (\./\S+) (\S+)$`)
 )
 
-func parse(file string) (mutant, error) {
+// parse returns a mutant for each test that the patch names.
+func parse(file string) ([]mutant, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return mutant{}, err
+		return nil, err
 	}
-	guards, test := guardsLine.FindSubmatch(content), testLine.FindSubmatch(content)
-	if guards == nil || test == nil {
-		return mutant{}, errors.New(`wants a line "Guards: what" and a line "Test: ./package TestName"`)
+	guards, tests := guardsLine.FindSubmatch(content), testLine.FindAllSubmatch(content, -1)
+	if guards == nil || tests == nil {
+		return nil, errors.New(`wants a line "Guards: what" and a line "Test: ./package TestName"`)
 	}
-	return mutant{patch: file, guards: string(guards[1]), pkg: string(test[1]), test: string(test[2])}, nil
+	mutants := make([]mutant, 0, len(tests))
+	for _, test := range tests {
+		mutants = append(mutants, mutant{patch: file, guards: string(guards[1]), pkg: string(test[1]), test: string(test[2])})
+	}
+	return mutants, nil
 }
 
 // soundTests runs the tests without any patch: a test that fails anyway notices nothing.

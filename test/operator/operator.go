@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,7 +43,19 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(root, "bin", "test", "manager")
+	// Each test process has a program of its own: another one may run beside it whose program lacks a guard. Those of
+	// processes that have ended are removed.
+	path := filepath.Join(root, "bin", "test", "manager-")
+	left, err := filepath.Glob(path + "*")
+	if err != nil {
+		return "", err
+	}
+	for _, file := range left {
+		if pid, err := strconv.Atoi(strings.TrimPrefix(file, path)); err == nil && syscall.Kill(pid, 0) != nil {
+			_ = os.Remove(file)
+		}
+	}
+	path += strconv.Itoa(os.Getpid())
 	cmd := exec.Command("go", "build", "-o", path, ".")
 	cmd.Dir = root
 	if output, err := cmd.CombinedOutput(); err != nil {
@@ -60,6 +73,10 @@ type Options struct {
 	// WebhookCertDir and WebhookPort turn the webhook on, with the certificate in that folder.
 	WebhookCertDir string
 	WebhookPort    int
+	// Metrics turns the metrics endpoint on.
+	Metrics bool
+	// Program is the path of the program; that of Program, where it is empty.
+	Program string
 	// Args are further flags.
 	Args []string
 	// Env is added to the environment.
@@ -70,6 +87,8 @@ type Options struct {
 type Process struct {
 	// ProbeURL is the address of its /healthz and /readyz.
 	ProbeURL string
+	// MetricsURL is the address of its metrics, which it serves to anybody; empty without Options.Metrics.
+	MetricsURL string
 
 	cmd   *exec.Cmd
 	log   *bytes.Buffer
@@ -119,10 +138,21 @@ func Launch(t testing.TB, options Options) *Process {
 		webhooks = "ENABLE_WEBHOOKS=true"
 		args = append(args, "--webhook-cert=files", "--webhook-cert-dir="+options.WebhookCertDir, "--webhook-port="+strconv.Itoa(options.WebhookPort))
 	}
+	metrics := ""
+	if options.Metrics {
+		address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+		metrics = "http://" + address + "/metrics"
+		args = append(args, "--metrics-secure=false", "--metrics-bind-address="+address)
+	}
+	program := options.Program
+	if program == "" {
+		program = Program(t)
+	}
 	p := &Process{
-		ProbeURL: "http://127.0.0.1:" + strconv.Itoa(probe),
-		cmd:      exec.Command(Program(t), append(args, options.Args...)...),
-		log:      &bytes.Buffer{}, mu: &sync.Mutex{}, ended: make(chan struct{}),
+		ProbeURL:   "http://127.0.0.1:" + strconv.Itoa(probe),
+		MetricsURL: metrics,
+		cmd:        exec.Command(program, append(args, options.Args...)...),
+		log:        &bytes.Buffer{}, mu: &sync.Mutex{}, ended: make(chan struct{}),
 	}
 	p.cmd.Env = append(append(os.Environ(), webhooks, "POD_NAMESPACE=", "WATCH_NAMESPACE=", "POLL_INTERVAL="), options.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
@@ -174,8 +204,25 @@ func (p *Process) Kill(t testing.TB) {
 	<-p.ended
 }
 
-// Wait waits until the process has ended, whatever ended it.
-func (p *Process) Wait() { <-p.ended }
+// Ended says whether the process has ended, whatever ended it.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait waits until the process has ended, whatever ended it; the test fails where it does not.
+func (p *Process) Wait(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(2 * stopTimeout):
+		t.Fatalf("the operator does not end\n%s", p.Log())
+	}
+}
 
 // Signal sends the process a signal.
 func (p *Process) Signal(t testing.TB, signal os.Signal) {
