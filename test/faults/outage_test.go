@@ -115,7 +115,7 @@ func TestTheAPIServerAndEtcdAndTheWebhookGoAndComeBack(t *testing.T) {
 	go func() { written <- w.trySet(t.Context(), names[0], "while etcd is paused") }()
 	w.quiet(t, "etcd paused", paused)
 	etcd.Resume(t)
-	<-written // whatever has come of it
+	t.Logf("the change ended with: %v", <-written)
 	api.Await(t)
 	w.set(names[0], "after the pause") // whether the write was carried out is not known
 	answered("etcd resumed")
