@@ -15,8 +15,9 @@ import (
 // Hashes and Changed are read only where a decision can ask for them: of a Job that runs, and of one that status
 // does not know of. A history of a thousand Jobs costs nothing else.
 //
-// Annotations that somebody else has written never do more harm than one Job too many: a number counts only
-// where the Job has the name of that number, and hashes that do not look like ours count as unreadable.
+// Annotations that somebody else has written on a Job of ours never do more harm than one Job too many: a number counts
+// only where the Job has the name of that number, and hashes that do not look like ours count as unreadable. Who may
+// create Jobs can make a whole one that passes for ours; SECURITY.md says what follows.
 func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []trigger.MergedReference) trigger.Job {
 	observed := trigger.Job{
 		Name:              job.Name,
