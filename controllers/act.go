@@ -129,6 +129,9 @@ const reasonStatusRefused = "StatusRefused"
 // A running one, which is to be replaced, goes after its Pods: it is the witness that they still run, and its
 // successor waits until it is gone. Ended ones go at once, and their Pods in the background.
 func (r *Reconciler) deleteJobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, jobs []trigger.Job) (retry time.Duration) {
+	if len(jobs) > 0 && r.term() == 0 {
+		return leadingPoll // another one may lead, and know better what is to be kept
+	}
 	now := r.Clock.Now()
 	early := now.Before(record.deleteAgain)
 	failed := false

@@ -73,7 +73,7 @@ type Reconciler struct {
 	// Clock is the time.
 	Clock clock.PassiveClock
 	// Term is the number of the time for which this process has led without a gap; 0 while it does not certainly lead, and
-	// then it creates no Job. Nil stands for one that leads always.
+	// then it creates and deletes no Job. Nil stands for one that leads always.
 	Term func() int64
 
 	memory *memory

@@ -413,6 +413,21 @@ func TestAReplacementThatCannotBeginPutsOffNoHistory(t *testing.T) {
 	require.Equal(t, 2*minBackoff, r.deleteJobs(t.Context(), ctj, record, doomed))
 }
 
+func TestALeaderThatIsNotCertainDeletesNothing(t *testing.T) {
+	ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "ctj"}}
+	old := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "old", UID: "old"}}
+	term := int64(0)
+	r := &Reconciler{Client: fake.NewClientBuilder().WithScheme(server.Scheme).WithObjects(old).Build(), Clock: clocktesting.NewFakePassiveClock(time.Now()),
+		Term: func() int64 { return term }}
+	doomed := []trigger.Job{{Name: "old", UID: "old", Outcome: v1alpha.JobSucceeded}}
+	assert.Equal(t, leadingPoll, r.deleteJobs(t.Context(), ctj, &record{}, doomed))
+	require.NoError(t, r.Client.Get(t.Context(), client.ObjectKeyFromObject(old), old))
+	assert.Zero(t, r.deleteJobs(t.Context(), ctj, &record{}, nil), "there is nothing to do")
+	term = 1
+	assert.Zero(t, r.deleteJobs(t.Context(), ctj, &record{}, doomed))
+	assert.True(t, apierrors.IsNotFound(r.Client.Get(t.Context(), client.ObjectKeyFromObject(old), old)))
+}
+
 func TestARunningJobThatTheCacheDoesNotHaveIsAskedForAgain(t *testing.T) {
 	running, ended := trigger.Job{Outcome: v1alpha.JobActive}, trigger.Job{Outcome: v1alpha.JobSucceeded}
 	assert.Zero(t, pollRunning([]trigger.Job{running}, 1), "its end makes an event")
