@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,6 +10,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
@@ -53,6 +55,20 @@ func TestAKindComesAndGoesAndComesAgain(t *testing.T) {
 	w.ctj("config", []string{"config"})
 	w.condition("widget", trigger.ConditionAvailable, trigger.ReasonKindNotServed)
 	w.condition("both", trigger.ConditionAvailable, trigger.ReasonKindNotServed)
+	// What changes before the first look is the baseline.
+	w.watching("config")
+	w.eventually(func() error {
+		ctj := &v1alpha.ChangeTriggeredJob{}
+		if err := w.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "both"}, ctj); err != nil {
+			return err
+		}
+		for _, ref := range ctj.Status.ResourceHashes {
+			if ref.Kind == "ConfigMap" && len(ref.Fields) == 1 && ref.Fields[0].Hash != "" {
+				return nil
+			}
+		}
+		return errors.New("both has no baseline of config yet")
+	})
 	w.change("config")
 	w.triggered("both", 1)
 	w.triggered("config", 1)
