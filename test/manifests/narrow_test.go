@@ -168,6 +168,14 @@ func TestTheOperatorWatchesWhatTheNarrowOverlayNames(t *testing.T) {
 		for _, ctj := range append(slices.Clone(denied), mixed) {
 			require.EventuallyWithT(t, func(c *assert.CollectT) { forbidden(c, ctj) }, waitFor, tick)
 		}
+		// What changes before the first look would be part of it.
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			read(c, mixed)
+			hashes := mixed.Status.ResourceHashes
+			require.Len(c, hashes, 2)
+			require.Len(c, hashes[1].Fields, 1)
+			require.NotEmpty(c, hashes[1].Fields[0].Hash)
+		}, waitFor, tick, "it has looked at what it may see")
 	})
 
 	step("changes trigger where they are seen, and a denial is the trouble of its own ChangeTriggeredJob", func(t *testing.T) {
