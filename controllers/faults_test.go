@@ -356,6 +356,15 @@ func TestAChangeTriggeredJobThatIsGoneIsNoSuccessfulWrite(t *testing.T) {
 	assert.Empty(t, w.events(t, "ctj"), "events speak of writes")
 }
 
+// anotherSettles has another leader make a trigger and settle it; its Job somebody has deleted since.
+func (w *world) anotherSettles(before *v1alpha.ChangeTriggeredJob, number int64) {
+	settled := before.DeepCopy()
+	settled.Status.TriggerCount = number
+	settled.Status.LastJobName = trigger.JobName(before.Name, before.UID, number)
+	settled.Status.LastJobStatus, settled.Status.Active = v1alpha.JobSucceeded, nil
+	require.NoError(w.t, w.Status().Update(w.t.Context(), settled))
+}
+
 func TestALeaderThatIsNotCertainCreatesNothingAndReadsLiveOnceItIs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -381,12 +390,9 @@ func TestALeaderThatIsNotCertainCreatesNothingAndReadsLiveOnceItIs(t *testing.T)
 	// It is paused past its lease and wakes up with an old cache. Another leader has acted meanwhile: it has made and
 	// settled trigger 2, whose Job somebody has deleted since.
 	before := w.get("ctj")
-	settled := before.DeepCopy()
-	settled.Status.TriggerCount = 2
-	settled.Status.LastJobName, settled.Status.LastJobStatus, settled.Status.Active = trigger.JobName("ctj", before.UID, 2), v1alpha.JobSucceeded, nil
 	certain.Store(false)
 	old.Store(before)
-	require.NoError(t, w.Status().Update(t.Context(), settled))
+	w.anotherSettles(before, 2)
 	w.change("config", "3")
 	require.Eventually(t, held.Load, patience, tick, "it would create a Job")
 	assert.Len(t, w.jobs("ctj"), 1, "it may be that another one leads")
@@ -478,11 +484,8 @@ func TestALeaderThatDidNotNoticeItsGapReadsLive(t *testing.T) {
 	w.triggered("ctj", 1)
 
 	before := w.get("ctj")
-	settled := before.DeepCopy()
-	settled.Status.TriggerCount = 2
-	settled.Status.LastJobName, settled.Status.LastJobStatus, settled.Status.Active = trigger.JobName("ctj", before.UID, 2), v1alpha.JobSucceeded, nil
 	old.Store(before)
-	require.NoError(t, w.Status().Update(t.Context(), settled))
+	w.anotherSettles(before, 2)
 	term.Store(2)
 	w.change("config", "3")
 	w.triggered("ctj", 3)

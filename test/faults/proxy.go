@@ -341,17 +341,6 @@ func (p *proxy) opened(c *call, cut context.CancelFunc) (closed func()) {
 	}
 }
 
-// kubeConfig leads to the proxy.
-func (p *proxy) kubeConfig() []byte {
-	return fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-current-context: proxy
-clusters: [{name: proxy, cluster: {server: %q}}]
-contexts: [{name: proxy, context: {cluster: proxy, user: proxy}}]
-users: [{name: proxy, user: {}}]
-`, p.url)
-}
-
 // expiry looks for the event by which a watch tells that what it asks for is too old.
 type expiry struct {
 	io.ReadCloser

@@ -92,7 +92,7 @@ func newWorld(t *testing.T, server *apiserver.Server, audit string, report *row)
 func (w *world) through(config *rest.Config) {
 	w.t.Helper()
 	w.proxy = newProxy(w.t, config)
-	w.options = operator.Options{KubeConfig: w.proxy.kubeConfig(), Namespace: w.namespace, Metrics: true,
+	w.options = operator.Options{KubeConfig: operator.KubeConfigOfProxy(w.proxy.url), Namespace: w.namespace, Metrics: true,
 		Args: []string{"--watch-namespaces=" + w.namespace, "--poll-interval=1s"}}
 }
 

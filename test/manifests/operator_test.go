@@ -249,8 +249,6 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 	var ctj *v1alpha.ChangeTriggeredJob
 
 	step("the CA in the webhook configuration vouches for the Service's name", func(t *testing.T) {
-		hook := &admissionv1.ValidatingWebhookConfiguration{}
-		require.NoError(t, i.Client.Get(t.Context(), client.ObjectKey{Name: webhookConfig}, hook))
 		secret := &corev1.Secret{}
 		require.NoError(t, i.Client.Get(t.Context(), types.NamespacedName{Namespace: system, Name: "kube-changejob-webhook-cert"}, secret))
 		block, _ := pem.Decode(secret.Data["tls.crt"])
@@ -258,7 +256,7 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		require.NoError(t, err)
 		roots := x509.NewCertPool()
-		require.True(t, roots.AppendCertsFromPEM(hook.Webhooks[0].ClientConfig.CABundle))
+		require.True(t, roots.AppendCertsFromPEM(i.caBundle(t)))
 		_, err = certificate.Verify(x509.VerifyOptions{DNSName: webhookName, Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 		require.NoError(t, err)
 	})

@@ -83,6 +83,17 @@ type Options struct {
 	Env []string
 }
 
+// KubeConfigOfProxy leads to the URL of a proxy, which asks for no credentials and has its own.
+func KubeConfigOfProxy(url string) []byte {
+	return fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+current-context: proxy
+clusters: [{name: proxy, cluster: {server: %q}}]
+contexts: [{name: proxy, context: {cluster: proxy, user: proxy}}]
+users: [{name: proxy, user: {}}]
+`, url)
+}
+
 // Process is a running operator.
 type Process struct {
 	// ProbeURL is the address of its /healthz and /readyz.

@@ -80,7 +80,7 @@ func TestP4NothingOfAnyKindOfObjectLeaves(t *testing.T) {
 	hook := server.Env.WebhookInstallOptions
 	const port = "18419"
 	process := operator.Start(t, operator.Options{
-		KubeConfig: between.kubeConfig(), WebhookCertDir: hook.LocalServingCertDir, WebhookPort: hook.LocalServingPort,
+		KubeConfig: operator.KubeConfigOfProxy(between.server.URL), WebhookCertDir: hook.LocalServingCertDir, WebhookPort: hook.LocalServingPort,
 		Args: []string{"--log-level=10", "--poll-interval=1s", "--metrics-secure=false", "--metrics-bind-address=127.0.0.1:" + port},
 	})
 	ctx, namespace := t.Context(), server.Namespace(t)
@@ -377,15 +377,4 @@ func spoil(w http.ResponseWriter, r *http.Request, mode int32) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"you may not","reason":"Forbidden","code":403}`)
 	}
-}
-
-// kubeConfig leads to the proxy.
-func (i *interference) kubeConfig() []byte {
-	return fmt.Appendf(nil, `apiVersion: v1
-kind: Config
-current-context: proxy
-clusters: [{name: proxy, cluster: {server: %q}}]
-contexts: [{name: proxy, context: {cluster: proxy, user: proxy}}]
-users: [{name: proxy, user: {}}]
-`, i.server.URL)
 }
