@@ -2,8 +2,10 @@ package apiserver
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -87,9 +89,15 @@ func AuditLog(file string, level AuditLevel) Option {
 	return auditLog(file, fmt.Sprintf("[{level: %s}]", level))
 }
 
-// AuditWrites is AuditLog with the bodies of writes, and without those of reads: the log stays small where much is listed.
-func AuditWrites(file string) Option {
-	return auditLog(file, "[{level: RequestResponse, verbs: [create, update, patch, delete, deletecollection]}, {level: Metadata}]")
+// AuditWritesOf is AuditLog with the bodies of the writes of these resources (by group, such as "batch" and "jobs" or "jobs/status"),
+// and without everything else: the log stays small where much else happens.
+func AuditWritesOf(file string, resources map[string][]string) Option {
+	var selected []string
+	for _, group := range slices.Sorted(maps.Keys(resources)) {
+		selected = append(selected, fmt.Sprintf("{group: %q, resources: [%s]}", group, strings.Join(resources[group], ", ")))
+	}
+	return auditLog(file, fmt.Sprintf("[{level: RequestResponse, verbs: [create, update, patch, delete, deletecollection], resources: [%s]}, {level: None}]",
+		strings.Join(selected, ", ")))
 }
 
 func auditLog(file, rules string) Option {

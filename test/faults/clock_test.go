@@ -87,12 +87,18 @@ func wrongClock(t *testing.T) string {
 	return program
 }
 
+// setClock has clocks be wrong that look into that file.
+func setClock(t *testing.T, file string, by time.Duration) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(file+".new", []byte(by.String()), 0o600))
+	require.NoError(t, os.Rename(file+".new", file))
+}
+
 func TestAClockThatJumpsStopsNothingForLong(t *testing.T) {
 	w := inShared(t, "a clock that jumps by an hour, and a lastTriggeredTime in the future, put off no Job by more than the cooldown, and make none too many")
 	shift := filepath.Join(t.TempDir(), "shift")
 	jump := func(by time.Duration) {
-		require.NoError(t, os.WriteFile(shift+".new", []byte(by.String()), 0o600))
-		require.NoError(t, os.Rename(shift+".new", shift))
+		setClock(t, shift, by)
 		w.report.injected("the clock is wrong by "+by.String(), 1)
 	}
 	jump(0)

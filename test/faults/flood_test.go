@@ -14,7 +14,7 @@ import (
 )
 
 func TestAFloodOfChangesLosesNotTheLastState(t *testing.T) {
-	server, audit := own(t)
+	server, audit := alone(t)
 	w := newWorld(t, server, audit, reported.begin(t, "the last state of each object is answered, and memory and queue are bounded"))
 	objects, changes, duration := 200, 1000, time.Second
 	if full() {
@@ -45,19 +45,21 @@ func TestAFloodOfChangesLosesNotTheLastState(t *testing.T) {
 
 	// The load, at the rate that is asked for as far as the machine can.
 	flood, ctx := errgroup.WithContext(t.Context())
-	flood.SetLimit(16)
+	flood.SetLimit(64)
 	stop := make(chan struct{})
 	sampled := make(chan gauges, 1)
 	go func() { sampled <- w.peak(stop) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.collect(stop, time.Second)
+	}()
 	began := time.Now()
 	pace := time.NewTicker(duration / time.Duration(changes))
 	defer pace.Stop()
 	for i := range changes {
 		<-pace.C
 		flood.Go(func() error { return w.trySet(ctx, configMaps[(i*7)%objects], fmt.Sprintf("flood-%d", i)) })
-		if i%500 == 499 {
-			flood.Go(func() error { return w.finishAll(ctx) })
-		}
 	}
 	require.NoError(t, flood.Wait())
 	took := time.Since(began)
@@ -68,6 +70,7 @@ func TestAFloodOfChangesLosesNotTheLastState(t *testing.T) {
 	v := w.rests()
 	w.report.note("at rest %.1f s later; %d Jobs for %d ChangeTriggeredJobs", time.Since(began).Seconds(), v.created, len(names))
 	close(stop)
+	<-ended
 	peak := <-sampled
 	after, err := w.gauges()
 	require.NoError(t, err)

@@ -41,13 +41,17 @@ func (w *world) widget(size int64) *unstructured.Unstructured {
 	}}
 }
 
+func widgetReference(namespace string) v1alpha.ResourceReference {
+	return v1alpha.ResourceReference{APIVersion: "faults.example.com/v1", Kind: "Widget", Namespace: namespace, Name: "widget"}
+}
+
 func TestAKindComesAndGoesAndComesAgain(t *testing.T) {
 	server, audit := own(t)
 	w := newWorld(t, server, audit, reported.begin(t,
 		"the end of a kind is the absence of its objects, shown as KindNotServed; each coming and going gets one Job; others go on"))
 	w.start()
 	onWidget := func(s *v1alpha.ChangeTriggeredJobSpec) {
-		s.Resources = append(s.Resources, v1alpha.ResourceReference{APIVersion: "faults.example.com/v1", Kind: "Widget", Namespace: w.namespace, Name: "widget"})
+		s.Resources = append(s.Resources, widgetReference(w.namespace))
 	}
 	w.configMap("config")
 	w.ctj("widget", nil, onWidget)

@@ -33,7 +33,7 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	sharedAudit = filepath.Join(dir, "audit.log")
-	shared = apiserver.OnDemand(apiserver.CRDs(), apiserver.AuditWrites(sharedAudit))
+	shared = apiserver.OnDemand(apiserver.CRDs(), auditLog(sharedAudit))
 	// Most of the time is spent waiting: for leases to run out, for back-offs, for what is paused.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "4"); err != nil {

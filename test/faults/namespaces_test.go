@@ -9,6 +9,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -53,28 +54,32 @@ func TestANamespaceThatIsTerminatingHoldsUpNoOther(t *testing.T) {
 	assert.Equal(t, 2, w.rests().created)
 }
 
-func TestAQuotaThatIsFullIsWaitedFor(t *testing.T) {
-	w := inShared(t, refusedInvariant)
-	quota := &corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "jobs"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("1")}},
-	}
-	require.NoError(t, w.Client.Create(t.Context(), quota))
-	// No quota controller runs here: what it would do is done by hand.
-	allow := func(jobs string) {
-		t.Helper()
-		w.eventually(func() error {
-			if err := w.Client.Get(t.Context(), client.ObjectKeyFromObject(quota), quota); err != nil {
+// quota has the API server take so many Jobs in all. No quota controller runs here: what it would do is done by hand.
+func (w *world) quota(jobs string) {
+	w.t.Helper()
+	const counted = "count/jobs.batch"
+	hard := corev1.ResourceList{counted: resource.MustParse(jobs)}
+	w.eventually(func() error {
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "jobs"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}
+		if err := w.Client.Create(w.t.Context(), quota); apierrors.IsAlreadyExists(err) {
+			err = w.Client.Get(w.t.Context(), client.ObjectKeyFromObject(quota), quota)
+			if err != nil {
 				return err
 			}
-			if quota.Status.Used == nil {
-				quota.Status.Used = corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}
-			}
-			quota.Status.Hard = corev1.ResourceList{"count/jobs.batch": resource.MustParse(jobs)}
-			return w.Client.Status().Update(t.Context(), quota)
-		})
-	}
-	allow("1")
+		} else if err != nil {
+			return err
+		}
+		if quota.Status.Used == nil {
+			quota.Status.Used = corev1.ResourceList{counted: resource.MustParse("0")}
+		}
+		quota.Status.Hard = hard
+		return w.Client.Status().Update(w.t.Context(), quota)
+	})
+}
+
+func TestAQuotaThatIsFullIsWaitedFor(t *testing.T) {
+	w := inShared(t, refusedInvariant)
+	w.quota("1")
 	w.start()
 	w.configMap("config")
 	w.ctj("ctj", []string{"config"})
@@ -86,7 +91,7 @@ func TestAQuotaThatIsFullIsWaitedFor(t *testing.T) {
 		w.change("config")
 		w.condition("ctj", trigger.ConditionDegraded, trigger.ReasonJobNotCreated)
 	}
-	allow("10")
+	w.quota("10")
 	w.triggered("ctj", 2)
 	assert.Equal(t, 2, w.rests().created)
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,21 +73,52 @@ func (r *right) is(allowed bool) {
 	})
 }
 
+// asSomebody has operators that are started from now on run as a user with the rights that are needed in this
+// namespace, and returns those that can be revoked, by their names.
+func (w *world) asSomebody() map[string]*right {
+	w.t.Helper()
+	user := "operator-of-" + w.namespace
+	w.through(w.User(w.t, user))
+	rights := map[string]*right{}
+	for name, rule := range map[string]rbacv1.PolicyRule{
+		"secrets":             allows("", "secrets", "get", "create", "list", "watch"),
+		"leases":              allows("coordination.k8s.io", "leases", "get", "create", "update"),
+		"events":              allows("events.k8s.io", "events", "create", "patch"),
+		"changetriggeredjobs": allows("triggers.changejob.dev", "changetriggeredjobs", "list", "get", "watch"),
+		"status":              allows("triggers.changejob.dev", "changetriggeredjobs/status", "patch"),
+		"finalizers":          allows("triggers.changejob.dev", "changetriggeredjobs/finalizers", "update"),
+		"jobs":                allows("batch", "jobs", "list", "get", "watch", "delete"),
+		"creates":             allows("batch", "jobs", "create"),
+		"configmaps":          allows("", "configmaps", "list", "watch"),
+		"widgets":             allows("faults.example.com", "widgets", "list", "watch"),
+	} {
+		rights[name] = w.right(user, name, rule)
+	}
+	w.mayAsk(user)
+	return rights
+}
+
+// mayAsk grants what the webhook needs: to ask who may do what.
+func (w *world) mayAsk(user string) {
+	w.t.Helper()
+	require.NoError(w.t, w.Client.Create(w.t.Context(), &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{allows("authorization.k8s.io", "subjectaccessreviews", "create")},
+	}))
+	require.NoError(w.t, w.Client.Create(w.t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: user},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}))
+}
+
+func allows(group, resource string, verbs ...string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
+}
+
 func TestARightThatIsRevokedIsNeverADeletion(t *testing.T) {
 	w := inShared(t, "what may not be read is no change, and what may not be written is written later; both are shown; one Job for what changed meanwhile")
-	user := "operator-of-" + w.namespace
-	w.through(w.User(t, user))
-	rule := func(group, resource string, verbs ...string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
-	}
-	w.right(user, "secrets", rule("", "secrets", "get", "create", "list", "watch"))
-	w.right(user, "events", rule("events.k8s.io", "events", "create", "patch"))
-	ctjs := w.right(user, "changetriggeredjobs", rule("triggers.changejob.dev", "changetriggeredjobs", "list", "get", "watch"))
-	status := w.right(user, "status", rule("triggers.changejob.dev", "changetriggeredjobs/status", "patch"))
-	w.right(user, "finalizers", rule("triggers.changejob.dev", "changetriggeredjobs/finalizers", "update"))
-	jobs := w.right(user, "jobs", rule("batch", "jobs", "list", "get", "watch", "delete"))
-	creates := w.right(user, "creates", rule("batch", "jobs", "create"))
-	configMaps := w.right(user, "configmaps", rule("", "configmaps", "list", "watch"))
+	rights := w.asSomebody()
+	configMaps, creates := rights["configmaps"], rights["creates"]
 
 	w.start()
 	for _, name := range []string{"changes", "stays", "absent"} {
@@ -114,12 +146,12 @@ func TestARightThatIsRevokedIsNeverADeletion(t *testing.T) {
 	creates.grant()
 	w.triggered("changes", 3)
 
-	jobs.revoke()
-	status.revoke()
-	ctjs.revoke()
-	configMaps.revoke()
+	several := []*right{rights["jobs"], rights["status"], rights["changetriggeredjobs"], configMaps}
+	for _, r := range several {
+		r.revoke()
+	}
 	w.change("changes")
-	for _, r := range []*right{configMaps, ctjs, status, jobs} {
+	for _, r := range slices.Backward(several) {
 		r.grant()
 	}
 	w.triggered("changes", 4)

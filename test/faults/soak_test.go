@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
@@ -40,16 +43,28 @@ type soak struct {
 	etcd    *apiserver.Program
 	names   []string
 	gates   map[string]*gate
+	rights  map[string]*right
+	shift   string // the file that says by how much the operator's clock is wrong
+	served  bool   // whether there are Widgets
 	changed atomic.Int64
 }
 
 func TestASoakOfRandomFaultsLosesNothingAndGrowsNothing(t *testing.T) {
-	server, audit := own(t)
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	server, audit := own(t, apiserver.Webhooks(envtest.WebhookInstallOptions{Paths: []string{filepath.Join(root, "config", "webhook", "manifests.yaml")}}))
 	w := newWorld(t, server, audit, reported.begin(t, "at rest after each round of random faults: lost 0, twice 0; goroutines, watches, memory and requests are flat"))
-	w.options.Args = []string{"--watch-namespaces=" + w.namespace}
 	seed := uint64(time.Now().UnixNano())
 	w.report.note("seed %d", seed)
 	s := &soak{world: w, random: rand.New(rand.NewPCG(seed, 0)), api: server.APIServer(t), etcd: server.Etcd(t), gates: map[string]*gate{}}
+	s.rights = s.asSomebody()
+	s.options.Args = append(s.options.Args, elect)
+	hook := server.Env.WebhookInstallOptions
+	s.options.WebhookCertDir, s.options.WebhookPort = hook.LocalServingCertDir, hook.LocalServingPort
+	s.options.Program = wrongClock(t)
+	s.shift = filepath.Join(t.TempDir(), "shift")
+	setClock(t, s.shift, 0)
+	s.options.Env = []string{"CLOCK_SHIFT=" + s.shift}
 	for _, resource := range []string{"changetriggeredjobs", "jobs", "configmaps"} {
 		s.gates[resource] = &gate{}
 		w.proxy.inject(s.gates[resource].lags(), func(c *call) bool { return c.is("watch " + resource) })
@@ -81,6 +96,7 @@ func TestASoakOfRandomFaultsLosesNothingAndGrowsNothing(t *testing.T) {
 // idle waits until everything is at rest and quiet, and returns the gauges. While nothing changes, nothing is asked.
 func (s *soak) idle(when string) gauges {
 	s.t.Helper()
+	s.serve(true)
 	s.rests()
 	s.finish()
 	s.rests()
@@ -106,23 +122,30 @@ func (s *soak) populate() {
 	for i := range soakObjects {
 		s.configMap(fmt.Sprintf("config-%d", i))
 	}
+	s.quota(noQuota)
+	s.policy()
+	s.serve(true)
 	policies := []v1alpha.ConcurrencyPolicy{v1alpha.AllowConcurrent, v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent}
 	for i := range 2 * soakObjects {
 		name := fmt.Sprintf("ctj-%d", i)
 		s.names = append(s.names, name)
-		s.ctj(name, []string{fmt.Sprintf("config-%d", i%soakObjects), fmt.Sprintf("config-%d", (i*5+1)%soakObjects)}, func(spec *v1alpha.ChangeTriggeredJobSpec) {
+		ctj := s.newCTJ(name, []string{fmt.Sprintf("config-%d", i%soakObjects), fmt.Sprintf("config-%d", (i*5+1)%soakObjects)}, func(spec *v1alpha.ChangeTriggeredJobSpec) {
 			spec.Cooldown = &metav1.Duration{Duration: time.Duration(i%3) * time.Second}
 			spec.ConcurrencyPolicy = policies[i/2%3]
 			spec.History = ptr.To(int32(1 + i%4))
 			if i%4 == 3 {
 				spec.Condition = v1alpha.TriggerAll
 			}
+			if i%8 == 0 {
+				spec.Resources = append(spec.Resources, widgetReference(s.namespace))
+			}
 		})
+		s.eventually(func() error { return s.Client.Create(s.t.Context(), ctj) })
 	}
 	s.watching(s.names...)
 }
 
-// round has a few faults, one after the other or two at once, while objects change, Jobs end and specs are edited.
+// round has a few faults, one after the other, while objects change, come and go, and Jobs end.
 func (s *soak) round(kill bool) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	stop := make(chan struct{})
@@ -130,15 +153,12 @@ func (s *soak) round(kill bool) {
 	defer busy.Wait()
 	defer cancel()
 	defer close(stop)
-	busy.Go(func() { s.collect(stop) })
+	busy.Go(func() { s.collect(stop, 10*tick) })
 	busy.Go(func() {
 		ticker := time.NewTicker(30 * time.Millisecond)
 		defer ticker.Stop()
 		for n := 0; ctx.Err() == nil; n++ {
-			// What fails is what the API server, which is being ill-treated, has not done.
-			if s.trySet(ctx, fmt.Sprintf("config-%d", n*7%soakObjects), fmt.Sprintf("soak-%d", s.changed.Load()+1)) == nil {
-				s.changed.Add(1)
-			}
+			s.alter(ctx, n)
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
@@ -149,85 +169,23 @@ func (s *soak) round(kill bool) {
 		s.strike(kill)
 	}
 	cancel()
-	s.api.Await(s.t)
 	s.rests()
 }
 
-// strike has one fault, for a moment.
-func (s *soak) strike(kill bool) {
-	timer := time.NewTimer(time.Duration(100+s.random.IntN(1500)) * time.Millisecond)
-	defer timer.Stop()
-	writes := func(c *call) bool { return c.writes() && c.Resource != "leases" }
-	everything := func(c *call) bool { return c.Resource != "leases" }
-	during := func(f fault, on func(*call) bool) {
-		i := s.proxy.inject(f, on)
-		<-timer.C
-		s.report.injected(f.name, i.lift())
+// alter changes an object; now and then it deletes one, and makes one anew that is gone. What fails is what the API
+// server, which is being ill-treated, has not done.
+func (s *soak) alter(ctx context.Context, n int) {
+	object := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: fmt.Sprintf("config-%d", n*7%soakObjects)},
+		Data:       map[string]string{"key": fmt.Sprintf("soak-%d", s.changed.Load()+1)},
 	}
-	lag := func(resource string) {
-		s.gates[resource].close()
-		<-timer.C
-		s.gates[resource].open()
-		s.report.injected("the watch of "+resource+" lags", 1)
+	var err error
+	if n%17 == 0 {
+		err = s.Client.Delete(ctx, object)
+	} else if err = s.trySet(ctx, object.Name, object.Data["key"]); apierrors.IsNotFound(err) {
+		err = s.Client.Create(ctx, object)
 	}
-	switch s.random.IntN(18) {
-	case 0:
-		during(fails, everything)
-	case 1:
-		during(fails, writes)
-	case 2:
-		during(losesAnswer, writes)
-	case 3:
-		during(carriesOutFails, writes)
-	case 4:
-		during(conflicts, func(c *call) bool { return c.is("patch changetriggeredjobs/status") })
-	case 5:
-		during(throttles, everything)
-	case 6:
-		during(timesOut, writes)
-	case 7:
-		during(isUnavailable, everything)
-	case 8:
-		during(isLate(300*time.Millisecond), everything)
-	case 9:
-		lag("changetriggeredjobs")
-	case 10:
-		lag("jobs")
-	case 11:
-		lag("configmaps")
-	case 12:
-		s.report.injected("a watch is cut", s.proxy.cut(func(*call) bool { return true }))
-	case 13:
-		s.api.Kill(s.t)
-		<-timer.C
-		s.api.Start(s.t)
-		s.api.Await(s.t)
-		s.report.injected("the API server is killed", 1)
-	case 14:
-		s.etcd.Pause(s.t)
-		<-timer.C
-		s.etcd.Resume(s.t)
-		s.report.injected("etcd is paused", 1)
-	case 15:
-		s.process.Signal(s.t, syscall.SIGSTOP)
-		<-timer.C
-		s.process.Signal(s.t, syscall.SIGCONT)
-		s.report.injected("the operator is paused", 1)
-	case 16:
-		if kill {
-			s.process.Kill(s.t)
-			<-timer.C
-			s.start()
-			s.report.injected("the operator is killed", 1)
-		}
-	case 17:
-		s.edit(s.names[s.random.IntN(len(s.names))], func(spec *v1alpha.ChangeTriggeredJobSpec) {
-			spec.Suspend = ptr.To(!spec.Suspended())
-			if spec.Suspended() {
-				return
-			}
-			spec.Cooldown = &metav1.Duration{Duration: time.Duration(s.random.IntN(3)) * time.Second}
-		})
-		s.report.injected("a spec is edited", 1)
+	if err == nil {
+		s.changed.Add(1)
 	}
 }
