@@ -252,23 +252,24 @@ func gadgets(group string) *apiextensionsv1.CustomResourceDefinition {
 
 func TestAKindMayComeAndGo(t *testing.T) {
 	namespace := server.Namespace(t)
+	group := namespace + ".example" // which no run before this one has served
 	gadget := references(v1alpha.ResourceReference{
-		APIVersion: "come-and-go.example/v1", Kind: "Gadget", Name: "x", Namespace: namespace, Fields: []string{"spec"}})
+		APIVersion: group + "/v1", Kind: "Gadget", Name: "x", Namespace: namespace, Fields: []string{"spec"}})
 	ctj := makeCTJ(namespace, "watcher", gadget)
 	require.ErrorContains(t, server.Client.Create(t.Context(), ctj.DeepCopy()), "resource kind does not exist")
 
 	// It is accepted as soon as the API server serves it: that it did not is not remembered.
-	crd := gadgets("come-and-go.example")
+	crd := gadgets(group)
 	require.NoError(t, server.Client.Create(t.Context(), crd))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		_, err := kindOf(t.Context(), validatorOn(t, server.Config, nil), "come-and-go.example/v1", "Gadget")
+		_, err := kindOf(t.Context(), validatorOn(t, server.Config, nil), group+"/v1", "Gadget")
 		assert.NoError(c, err)
 	}, 10*time.Second, 10*time.Millisecond)
 	require.NoError(t, server.Client.Create(t.Context(), ctj))
 
 	require.NoError(t, server.Client.Delete(t.Context(), crd))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		_, err := kindOf(t.Context(), validatorOn(t, server.Config, nil), "come-and-go.example/v1", "Gadget")
+		_, err := kindOf(t.Context(), validatorOn(t, server.Config, nil), group+"/v1", "Gadget")
 		assert.Error(c, err)
 	}, 10*time.Second, 10*time.Millisecond)
 

@@ -1,4 +1,3 @@
-// Package bench measures the operator against the least that any operator could do on the same API server.
 package bench
 
 import (

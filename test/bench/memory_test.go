@@ -25,7 +25,7 @@ const (
 	crowdSize   = 20_000
 	objectBytes = 4 << 10
 	references  = 10
-	rounds      = 5
+
 	// maxGrowth is how much the peak may grow by what nobody references, in MiB.
 	maxGrowth = 25
 )
