@@ -92,7 +92,7 @@ func machine() figures.Machine {
 		m.MemoryGiB = (kib + 1<<19) >> 20
 	}
 	if root, err := apiserver.Root(); err == nil {
-		m.Kubernetes = first(filepath.Join(root, "hack", "tools", "go.mod"), required)
+		m.Kubernetes = first(filepath.Join(root, "hack", "localcluster", "kubernetes", "go.mod"), required)
 	}
 	return m
 }
