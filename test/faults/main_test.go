@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/nusnewob/kube-changejob/test/apiserver"
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard()) // connections are cut off on purpose
 	dir, err := os.MkdirTemp("", "faults")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
