@@ -14,15 +14,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
-// shiftedClock is a clock that is wrong by what a file says.
+// shiftedClock is a clock whose time of day is wrong by what a file says. As on a machine whose clock somebody sets, its
+// monotonic part, by which Go compares the times that one process takes, goes on as before: it is left alone in what time.Time
+// keeps of both, which is seconds from bit 30 on in its first word.
 const shiftedClock = `package main
 
 import (
 	"os"
 	"time"
+	"unsafe"
 
 	"k8s.io/utils/clock"
 )
@@ -32,10 +36,24 @@ type shifted struct{ clock.RealClock }
 func (shifted) Now() time.Time {
 	content, _ := os.ReadFile(os.Getenv("CLOCK_SHIFT"))
 	shift, _ := time.ParseDuration(string(content))
-	return time.Now().Round(0).Add(shift)
+	return set(time.Now(), shift)
 }
 
 func (s shifted) Since(t time.Time) time.Duration { return s.Now().Sub(t) }
+
+func set(t time.Time, by time.Duration) time.Time {
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(by/time.Second) << 30
+	return t
+}
+
+func init() {
+	now := time.Now()
+	for _, by := range []time.Duration{time.Hour, -time.Hour} {
+		if t := set(now, by); t.Sub(now) != 0 || t.Round(0).Sub(now.Round(0)) != by {
+			panic("time.Time is not what it was")
+		}
+	}
+}
 `
 
 // wrongClock builds the operator with that clock in place of its own, by an overlay: the program that is released has
@@ -126,6 +144,16 @@ func TestAClockThatJumpsStopsNothingForLong(t *testing.T) {
 		answered()
 		answered()
 	}
+
+	// What waits for another try when the clock jumps waits no longer for it.
+	w.quota("0")
+	jump(time.Hour)
+	w.change("config")
+	w.condition("none", trigger.ConditionDegraded, trigger.ReasonJobNotCreated)
+	w.condition("short", trigger.ConditionDegraded, trigger.ReasonJobNotCreated)
+	jump(0)
+	w.quota(noQuota)
+	answered()
 
 	// The other way round: the time in status is that of a clock that was wrong, and the operator starts anew.
 	w.process.Stop(t)

@@ -389,7 +389,7 @@ func judgeRest(v *verdict, e evidence, ctj *v1alpha.ChangeTriggeredJob) {
 			}
 			if f.pending() {
 				if !lawful {
-					v.awaits("%s: %s %s is pending", name, at.ObjectReference, path)
+					v.awaits("%s: %s %s is pending: %s", name, at.ObjectReference, path, why(ctj))
 				}
 				continue
 			}
@@ -398,6 +398,17 @@ func judgeRest(v *verdict, e evidence, ctj *v1alpha.ChangeTriggeredJob) {
 			}
 		}
 	}
+}
+
+// why is what a ChangeTriggeredJob says of what it does.
+func why(ctj *v1alpha.ChangeTriggeredJob) string {
+	var said []string
+	for _, kind := range []string{trigger.ConditionProgressing, trigger.ConditionDegraded} {
+		if c := meta.FindStatusCondition(ctj.Status.Conditions, kind); c != nil {
+			said = append(said, fmt.Sprintf("%s %s, %s: %s", kind, c.Status, c.Reason, c.Message))
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // lawfullyPending says whether what is pending may wait for ever: for the end of a suspension, or for a change of what

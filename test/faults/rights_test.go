@@ -94,15 +94,19 @@ func (w *world) asSomebody() map[string]*right {
 	} {
 		rights[name] = w.right(user, name, rule)
 	}
-	w.mayAsk(user)
+	w.seesTheCluster(user)
 	return rights
 }
 
-// mayAsk grants what the webhook needs: to ask who may do what.
-func (w *world) mayAsk(user string) {
+// seesTheCluster grants what is the cluster's: to ask who may do what, as the webhook does, and to see which kinds there are.
+func (w *world) seesTheCluster(user string) {
 	w.t.Helper()
 	require.NoError(w.t, w.Client.Create(w.t.Context(), &rbacv1.ClusterRole{
-		ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{allows("authorization.k8s.io", "subjectaccessreviews", "create")},
+		ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{
+			allows("authorization.k8s.io", "subjectaccessreviews", "create"),
+			allows("apiextensions.k8s.io", "customresourcedefinitions", "list", "watch"),
+			allows("apiregistration.k8s.io", "apiservices", "list", "watch"),
+		},
 	}))
 	require.NoError(w.t, w.Client.Create(w.t.Context(), &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: user},
