@@ -70,6 +70,7 @@ func TestASoakOfRandomFaultsLosesNothingAndGrowsNothing(t *testing.T) {
 		w.proxy.inject(s.gates[resource].lags(), func(c *call) bool { return c.is("watch " + resource) })
 	}
 	w.start()
+	s.revives = true
 	s.populate()
 
 	end := time.Now().Add(soakTime(t))

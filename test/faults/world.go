@@ -58,6 +58,7 @@ type world struct {
 	history *history
 	changes int
 	idled   atomic.Bool // whether collect does nothing
+	revives bool        // whether an operator that has ended by itself is started again, as the kubelet would
 
 	mu   sync.Mutex
 	seen map[types.UID]*batchv1.Job
@@ -126,6 +127,10 @@ func (w *world) eventually(ask func() error) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(w.patience); ; <-ticker.C {
+		if w.revives && w.process.Ended() {
+			w.report.injected("the operator lost its lease and ended, and was started again", 1)
+			w.start()
+		}
 		err := ask()
 		if err == nil {
 			return
