@@ -1,7 +1,9 @@
 package faults
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -81,12 +83,20 @@ func TestAWatchThatLagsMovesNothingBack(t *testing.T) {
 	w.triggered("ctj", 1)
 
 	told.close()
-	for range 3 {
-		w.change("config")
-	}
+	w.change("config")
+	w.eventually(func() error { // what comes later comes behind it
+		if !told.holds() {
+			return errors.New("the watch has told nothing yet")
+		}
+		return nil
+	})
+	w.change("config")
+	w.change("config")
 	w.ctj("joins", []string{"config"}) // what joins is read, whatever the watch tells
 	w.watching("joins")
 	w.triggered("ctj", 2)
+	told.step() // the first of them alone: were it believed, the state would be another one
+	w.lasts(time.Second)
 	told.open()
 	w.change("config")
 	w.triggered("ctj", 3)

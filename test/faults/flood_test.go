@@ -72,12 +72,16 @@ func TestAFloodOfChangesLosesNotTheLastState(t *testing.T) {
 	close(stop)
 	<-ended
 	peak := <-sampled
-	after, err := w.gauges()
-	require.NoError(t, err)
+	var after gauges
+	w.eventually(func() error { // the end of the last Jobs may be on its way
+		if after, err = w.gauges(); err == nil && after.queue > 0 {
+			err = fmt.Errorf("%d in the queue", after.queue)
+		}
+		return err
+	})
 	w.report.note("before: %s", before)
 	w.report.note("peak:   %s", peak)
 	w.report.note("after:  %s", after)
-	assert.Zero(t, after.queue)
 	assert.LessOrEqual(t, peak.queue, len(names), "what waits is ChangeTriggeredJobs, each once")
 	assert.Less(t, peak.memory, before.memory+100, "MiB")
 	assert.LessOrEqual(t, after.watches, before.watches)

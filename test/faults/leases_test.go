@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -85,8 +84,7 @@ func TestALeaderThatWasPausedPastItsLeaseDoesNothingTwice(t *testing.T) {
 		next := operator.Launch(t, w.options)
 
 		statuses.close() // of what the other one does, it will learn nothing in time
-		leader.Signal(t, syscall.SIGSTOP)
-		t.Cleanup(func() { _ = syscall.Kill(leader.Pid(), syscall.SIGCONT) })
+		leader.Pause(t)
 		w.report.injected("the leader is paused past its lease", 1)
 		w.change("config") // the leader will find it in its socket when it goes on
 		w.triggered("ctj", n+2)
@@ -98,7 +96,7 @@ func TestALeaderThatWasPausedPastItsLeaseDoesNothingTwice(t *testing.T) {
 		require.NoError(t, w.Client.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 			Namespace: w.namespace, Name: trigger.JobName("ctj", ctj.UID, n+2),
 		}}, client.PropagationPolicy(metav1.DeletePropagationBackground)))
-		leader.Signal(t, syscall.SIGCONT)
+		leader.Resume(t)
 		w.change("config")
 		w.change("other")
 		w.triggered("ctj", n+3)

@@ -133,6 +133,7 @@ func isLate(by time.Duration) fault {
 type gate struct {
 	mu     sync.Mutex
 	opened chan struct{}
+	held   int // how many writes wait at it
 }
 
 // lags is that what a watch tells is held back while the gate is closed.
@@ -153,17 +154,47 @@ func (g *gate) open() {
 	g.opened = nil
 }
 
-func (g *gate) wait(ctx context.Context) {
+// step lets what waits pass, and nothing behind it.
+func (g *gate) step() {
 	g.mu.Lock()
-	opened := g.opened
-	g.mu.Unlock()
+	defer g.mu.Unlock()
+	close(g.opened)
+	g.opened = make(chan struct{})
+}
+
+// holds says whether something waits.
+func (g *gate) holds() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held > 0
+}
+
+// arrived returns what to wait for; nil where the gate is open.
+func (g *gate) arrived() chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened != nil {
+		g.held++
+	}
+	return g.opened
+}
+
+func (g *gate) wait(ctx context.Context) {
+	opened := g.arrived()
 	if opened == nil {
 		return
 	}
+	defer g.left()
 	select {
 	case <-opened:
 	case <-ctx.Done():
 	}
+}
+
+func (g *gate) left() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held--
 }
 
 type gated struct {

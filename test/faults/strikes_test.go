@@ -3,7 +3,6 @@ package faults
 import (
 	"fmt"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -110,9 +109,9 @@ func (s *soak) lostPrograms(hold func()) []func() {
 			s.report.injected("the Job controller is stopped", 1)
 		},
 		func() {
-			s.process.Signal(s.t, syscall.SIGSTOP)
+			s.process.Pause(s.t)
 			hold()
-			s.process.Signal(s.t, syscall.SIGCONT)
+			s.process.Resume(s.t)
 			s.report.injected("the operator is paused", 1)
 		},
 		func() {
@@ -223,10 +222,10 @@ func (s *soak) ends(hold func()) []func() {
 			options := s.options
 			options.WebhookCertDir = "" // the port is taken
 			next := operator.Launch(s.t, options)
-			leader.Signal(s.t, syscall.SIGSTOP)
+			leader.Pause(s.t)
 			s.leader(held)
 			refused()
-			leader.Signal(s.t, syscall.SIGCONT)
+			leader.Resume(s.t)
 			hold()
 			leader.Kill(s.t)
 			next.Stop(s.t)

@@ -235,6 +235,41 @@ func (p *Process) Wait(t testing.TB) {
 	}
 }
 
+// Pause stops the process where it is, until Resume. It returns when every thread has stopped: the kernel tells one of them,
+// which has to be run to pass it on, and until then the others go on.
+func (p *Process) Pause(t testing.TB) {
+	t.Helper()
+	p.Signal(t, syscall.SIGSTOP)
+	for deadline := time.Now().Add(stopTimeout); !p.paused(); <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the operator goes on after SIGSTOP")
+		}
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Signal(syscall.SIGCONT) })
+}
+
+// paused says whether every thread has stopped, by /proc; where there is none, it is taken to be so.
+func (p *Process) paused() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Pid()))
+	for _, thread := range threads {
+		content, err := os.ReadFile(thread)
+		if err != nil {
+			continue // it has ended
+		}
+		_, state, _ := strings.Cut(string(content), ") ") // behind the name of the program
+		if !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
+
+// Resume lets the process go on.
+func (p *Process) Resume(t testing.TB) {
+	t.Helper()
+	p.Signal(t, syscall.SIGCONT)
+}
+
 // Signal sends the process a signal.
 func (p *Process) Signal(t testing.TB, signal os.Signal) {
 	t.Helper()
