@@ -25,6 +25,10 @@ const (
 	Informer = "dynamic informer"
 	// Metadata is the operator's watch as it would be with controller-runtime's metadata informer, and a get per event.
 	Metadata = "metadata and get"
+	// Wide is the operator whose watches are forced to cover the cluster.
+	Wide = "kube-changejob, wide"
+	// List is a program that lists and decodes what the operator must, and ends.
+	List = "list and decode"
 )
 
 // Figure is one thing that was measured on one side at one size, in each of several rounds.

@@ -1,0 +1,61 @@
+package figures
+
+// What is measured. Each has the unit that its comment names.
+const (
+	// LatencySingle is the time from a change to its Job, in ms, with one change at a time. Statistics: p50, p95, p99.
+	LatencySingle = "latency, one at a time"
+	// LatencyStream is the same at 100 changes a second.
+	LatencyStream = "latency at 100 changes/s"
+	// Burst is how many Jobs/s come of N references that change at once.
+	Burst = "burst"
+	// BurstFirst is the same for the first Jobs of a process, before each of which the operator reads live.
+	BurstFirst = "burst, the first of a process"
+	// BurstJobs is Burst with the Job controller on, and the garbage collector.
+	BurstJobs = "burst, Job controller on"
+	// FanOut is how many Jobs/s come of one object that changes and N ChangeTriggeredJobs that watch it.
+	FanOut = "fan-out"
+	// FanOutJobs is FanOut with the Job controller on.
+	FanOutJobs = "fan-out, Job controller on"
+	// Start is the time, in s, from the lease acquired (for the list: from its start) until the last of N ChangeTriggeredJobs
+	// over 10 kinds is compared with its baseline.
+	Start = "start"
+	// StartProcess is the same from the start of the process, which waits for its lease in vain before.
+	StartProcess = "start, the whole process"
+	// StartBytes is how many MiB are read for it.
+	StartBytes = "start, bytes read"
+	// PeakCluster is the peak resident memory (VmHWM), in MiB, with 10 referenced objects beside N that nobody
+	// references, in a watch that covers them all. Statistics: "streaming lists", "paged lists".
+	PeakCluster = "peak memory by cluster"
+	// ResidentCluster is the resident memory (VmRSS) at rest then, in MiB.
+	ResidentCluster = "resident memory by cluster"
+	// PeakReferences is the peak resident memory, in MiB, with N referenced objects.
+	PeakReferences = "peak memory by references"
+	// ResidentReferences is the resident memory at rest then, in MiB.
+	ResidentReferences = "resident memory by references"
+	// Heap is what N references add to the live heap of pkg/watch, in KiB.
+	Heap = "live heap of pkg/watch"
+	// CostCPU is the processor time for 1,000 changes that select nothing, in ms. Statistics: Unreferenced, Heartbeats, StatusChurn.
+	CostCPU = "CPU for 1,000 irrelevant changes"
+	// CostRequests is how many requests the API server gets for them. Statistics as for CostCPU.
+	CostRequests = "requests for 1,000 irrelevant changes"
+	// CostReconciles is how many reconciles they cause. Statistics as for CostCPU.
+	CostReconciles = "reconciles for 1,000 irrelevant changes"
+	// CostEvents is how many watch events arrive for them. Statistics as for CostCPU.
+	CostEvents = "watch events for 1,000 irrelevant changes"
+	// Idle is how many requests a minute come from N ChangeTriggeredJobs while nothing changes, leases and renewals of
+	// watches aside. Statistics: "requests", "leases and watches".
+	Idle = "idle requests per minute"
+	// Watches is how many watches are open at the server with N references in one namespace, or N in as many namespaces. Statistics:
+	// "one namespace", "a namespace each".
+	Watches = "watches open"
+)
+
+// The changes that select nothing.
+const (
+	// Unreferenced are changes of objects of a watched kind that nobody references.
+	Unreferenced = "unreferenced objects"
+	// Heartbeats are those of a watched Node's conditions.
+	Heartbeats = "heartbeats of a Node"
+	// StatusChurn are changes of status beside a watched field of spec.
+	StatusChurn = "status beside a watched field"
+)
