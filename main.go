@@ -374,7 +374,7 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 		Live:     mgr.GetAPIReader(),
 		Watches:  engine,
 		Key:      key,
-		Recorder: mgr.GetEventRecorder("kube-changejob"),
+		Recorder: controllers.LimitEvents(mgr.GetEventRecorder("kube-changejob"), clock.RealClock{}),
 		Clock:    clock.RealClock{},
 	}
 	if o.leaderElect {
