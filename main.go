@@ -369,13 +369,14 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 	if err := mgr.Add(engine); err != nil {
 		return err
 	}
+	time := clock.RealClock{}
 	reconciler := &controllers.Reconciler{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Watches:  engine,
 		Key:      key,
-		Recorder: controllers.LimitEvents(mgr.GetEventRecorder("kube-changejob"), clock.RealClock{}),
-		Clock:    clock.RealClock{},
+		Recorder: controllers.LimitEvents(mgr.GetEventRecorder("kube-changejob"), time),
+		Clock:    time,
 	}
 	if o.leaderElect {
 		reconciler.Term = lease.Term
