@@ -369,14 +369,14 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 	if err := mgr.Add(engine); err != nil {
 		return err
 	}
-	time := clock.RealClock{}
+	passing := clock.RealClock{}
 	reconciler := &controllers.Reconciler{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
 		Watches:  engine,
 		Key:      key,
-		Recorder: controllers.LimitEvents(mgr.GetEventRecorder("kube-changejob"), time),
-		Clock:    time,
+		Recorder: controllers.LimitEvents(mgr.GetEventRecorder("kube-changejob"), passing),
+		Clock:    passing,
 	}
 	if o.leaderElect {
 		reconciler.Term = lease.Term
