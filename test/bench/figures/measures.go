@@ -59,3 +59,17 @@ const (
 	// StatusChurn are changes of status beside a watched field of spec.
 	StatusChurn = "status beside a watched field"
 )
+
+// What the scaling of the operator is computed from, besides.
+const (
+	// ResidentStart is the resident memory at rest, in MiB, after a start with N ChangeTriggeredJobs of one reference and one Job each.
+	ResidentStart = "resident memory by ChangeTriggeredJobs"
+	// HeapJob is the live heap of a Job in the operator's cache, in KiB.
+	HeapJob = "live heap of a Job"
+	// TriggerCPU is the processor time for 1,000 triggers, in ms.
+	TriggerCPU = "CPU for 1,000 triggers"
+	// Simulation is what a simulated cluster of size N was measured to ask for. Statistics: those of Simulated.
+	Simulation = "simulated cluster"
+	// UnreferencedKiB is how large the objects are that Unreferenced are changes of.
+	UnreferencedKiB = 5.5
+)

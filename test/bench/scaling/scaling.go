@@ -1,0 +1,134 @@
+// Package scaling says what a cluster asks of the operator, from the unit costs that the benchmarks have measured: for clusters that
+// no machine at hand can hold.
+package scaling
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/nusnewob/kube-changejob/test/bench/figures"
+)
+
+// Units are what one of each costs.
+type Units struct {
+	// Base is the resident memory of an operator that has nothing to do, in MiB.
+	Base float64
+	// Reference, ChangeTriggeredJob and Job are what each adds to it, in KiB: an object that is referenced, a ChangeTriggeredJob with its
+	// one reference and one Job, and each further Job.
+	Reference, ChangeTriggeredJob, Job float64
+	// ReadKiB is the processor time for reading a KiB of an object that changes nothing, in ms.
+	ReadKiB float64
+	// Trigger is that for a trigger, in ms.
+	Trigger float64
+	// Start is the time for comparing one ChangeTriggeredJob at the start, in ms.
+	Start float64
+	// Triggers is how many a second the API server takes, from anybody: the bare loop's Jobs/s.
+	Triggers float64
+}
+
+// ErrNotMeasured says that a run lacks a figure that the units need.
+var ErrNotMeasured = errors.New("not measured")
+
+// Of returns the unit costs that a run of the benchmarks has measured. The error is ErrNotMeasured, with the name of
+// the measure that is missing.
+func Of(run *figures.Run) (Units, error) {
+	var u Units
+	var errs []error
+	slope := func(measure, statistic string, per *float64, scale float64, base *float64) {
+		s, offset := line(run, measure, statistic)
+		if math.IsNaN(s) {
+			errs = append(errs, fmt.Errorf("%s: %w", measure, ErrNotMeasured))
+			return
+		}
+		*per = max(0, s*scale)
+		if base != nil {
+			*base = offset
+		}
+	}
+	value := func(measure, arm, statistic string, n int, into *float64, scale float64) {
+		f, ok := run.Find(measure, arm, statistic, n)
+		if !ok {
+			errs = append(errs, fmt.Errorf("%s: %w", measure, ErrNotMeasured))
+			return
+		}
+		*into = f.Median() * scale
+	}
+	slope(figures.ResidentReferences, "", &u.Reference, 1024, &u.Base)
+	slope(figures.ResidentStart, "", &u.ChangeTriggeredJob, 1024, nil)
+	slope(figures.Start, "", &u.Start, 1000, nil)
+	value(figures.HeapJob, figures.Operator, "", 0, &u.Job, 1)
+	value(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, &u.ReadKiB, 1.0/1000/figures.UnreferencedKiB)
+	value(figures.TriggerCPU, figures.Operator, "", 0, &u.Trigger, 1.0/1000)
+	value(figures.Burst, figures.Bare, "", 10_000, &u.Triggers, 1)
+	return u, errors.Join(errs...)
+}
+
+// line fits the operator's medians of a measure against N.
+func line(run *figures.Run, measure, statistic string) (slope, offset float64) {
+	var n, values []float64
+	for i := range run.Figures {
+		if f := &run.Figures[i]; f.Measure == measure && f.Arm == figures.Operator && f.Statistic == statistic {
+			n, values = append(n, float64(f.N)), append(values, f.Median())
+		}
+	}
+	return figures.Line(n, values)
+}
+
+// Cluster is what the operator has to do in a cluster.
+type Cluster struct {
+	Name string
+	// ChangeTriggeredJobs is how many there are, References how many objects they reference, all together, and History how many Jobs
+	// each keeps.
+	ChangeTriggeredJobs, References, History int
+	// Watched is how many objects its watches cover, ObjectKiB how large one is, and Changes how many a second change without
+	// changing anything that is referenced.
+	Watched   int
+	ObjectKiB float64
+	Changes   float64
+	// Watches is how many there are.
+	Watches int
+	// Triggers is how many there are a second.
+	Triggers float64
+}
+
+// Needs is what a cluster asks of the operator, and the operator of the API server.
+type Needs struct {
+	// CPU is how many processors are busy.
+	CPU float64
+	// Memory is the resident memory, in MiB.
+	Memory float64
+	// Read is what the API server sends, in KiB/s.
+	Read float64
+	// Requests is how many there are a second.
+	Requests float64
+	// Start is how many seconds a start takes, on one processor.
+	Start float64
+	// ServerShare is the part of the triggers that the API server of the benchmarks would take at the most.
+	ServerShare float64
+}
+
+const (
+	// statusKiB and jobKiB are what comes back by the watches of ChangeTriggeredJobs and Jobs of each trigger.
+	statusKiB, jobKiB = 3.0, 2.5
+	// writes are the requests of a trigger: a Job and a status.
+	writes = 2.0
+	// events are those of a second, at most, that tell of triggers.
+	events = 10.0
+	// renewal is how long the API server keeps a watch open on average, in seconds, and lease how often the lease is renewed.
+	renewal, lease = 450.0, 2.0
+)
+
+// Needs returns what a cluster asks for.
+func (u Units) Needs(c Cluster) Needs {
+	jobs := float64(c.ChangeTriggeredJobs * max(0, c.History-1))
+	more := float64(max(0, c.References-c.ChangeTriggeredJobs))
+	return Needs{
+		CPU:         (c.Changes*c.ObjectKiB*u.ReadKiB + c.Triggers*u.Trigger) / 1000,
+		Memory:      u.Base + (float64(c.ChangeTriggeredJobs)*u.ChangeTriggeredJob+more*u.Reference+jobs*u.Job)/1024,
+		Read:        c.Changes*c.ObjectKiB + c.Triggers*(statusKiB+jobKiB),
+		Requests:    c.Triggers*writes + min(events, c.Triggers) + float64(c.Watches)/renewal + 1/lease,
+		Start:       (float64(c.ChangeTriggeredJobs)*u.Start + float64(c.Watched)*c.ObjectKiB*u.ReadKiB) / 1000,
+		ServerShare: c.Triggers / u.Triggers,
+	}
+}

@@ -1,0 +1,102 @@
+package scaling
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nusnewob/kube-changejob/test/bench/figures"
+)
+
+// measured is a run whose figures lie on lines.
+func measured() *figures.Run {
+	run := &figures.Run{}
+	add := func(measure, arm, statistic string, n int, value float64) {
+		run.Add(figures.Figure{Measure: measure, Arm: arm, Statistic: statistic, N: n}, value)
+	}
+	for _, n := range []int{10, 1_000, 50_000} {
+		add(figures.ResidentReferences, figures.Operator, "", n, 50+float64(n)*2/1024) // 2 KiB each
+		add(figures.ResidentReferences, figures.Informer, "", n, 999)
+	}
+	for _, n := range []int{100, 10_000} {
+		add(figures.ResidentStart, figures.Operator, "", n, 60+float64(n)*8/1024) // 8 KiB each
+		add(figures.Start, figures.Operator, "", n, 0.1+float64(n)/5_000)          // 0.2 ms each
+	}
+	add(figures.HeapJob, figures.Operator, "", 0, 3)
+	add(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, 55) // 0.055 ms each, 0.01 ms a KiB
+	add(figures.TriggerCPU, figures.Operator, "", 0, 2_000)         // 2 ms each
+	add(figures.Burst, figures.Bare, "", 10_000, 250)
+	return run
+}
+
+func TestUnitsComeFromWhatWasMeasured(t *testing.T) {
+	u, err := Of(measured())
+	require.NoError(t, err)
+	for name, c := range map[string]struct{ want, got float64 }{
+		"an operator that has nothing to do, MiB": {50, u.Base},
+		"a referenced object, KiB":                {2, u.Reference},
+		"a ChangeTriggeredJob, KiB":               {8, u.ChangeTriggeredJob},
+		"a Job, KiB":                              {3, u.Job},
+		"a KiB that changes nothing, ms":          {0.01, u.ReadKiB},
+		"a trigger, ms":                           {2, u.Trigger},
+		"a comparison at the start, ms":           {0.2, u.Start},
+		"triggers a second":                       {250, u.Triggers},
+	} {
+		assert.InDelta(t, c.want, c.got, 1e-6, name)
+	}
+}
+
+func TestWhatWasNotMeasuredIsNamed(t *testing.T) {
+	run := measured()
+	for i := range run.Figures {
+		missing := *run
+		measure := run.Figures[i].Measure
+		missing.Figures = nil
+		for _, f := range run.Figures {
+			if f.Measure != measure {
+				missing.Figures = append(missing.Figures, f)
+			}
+		}
+		_, err := Of(&missing)
+		require.ErrorIs(t, err, ErrNotMeasured)
+		assert.ErrorContains(t, err, measure)
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	u, err := Of(measured())
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		cluster Cluster
+		want    Needs
+	}{
+		"nothing to do": {Cluster{}, Needs{Memory: 50, Requests: 0.5}},
+		"many ChangeTriggeredJobs with three references and five Jobs each": {
+			Cluster{ChangeTriggeredJobs: 1024, References: 3 * 1024, History: 5},
+			Needs{Memory: 50 + 8 + 4 + 12, Requests: 0.5, Start: 1024 * 0.0002},
+		},
+		"many objects that change and that nobody references": {
+			Cluster{Watched: 100_000, ObjectKiB: 10, Changes: 500, Watches: 9},
+			Needs{Memory: 50, CPU: 0.05, Read: 5000, Requests: 0.52, Start: 10},
+		},
+		"triggers": {
+			Cluster{Triggers: 50},
+			Needs{Memory: 50, CPU: 0.1, Read: 275, Requests: 110.5, ServerShare: 0.2},
+		},
+		"few triggers, each with its event": {
+			Cluster{Triggers: 5},
+			Needs{Memory: 50, CPU: 0.01, Read: 27.5, Requests: 15.5, ServerShare: 0.02},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := u.Needs(c.cluster)
+			for what, pair := range map[string][2]float64{
+				"CPU": {c.want.CPU, got.CPU}, "memory": {c.want.Memory, got.Memory}, "read": {c.want.Read, got.Read},
+				"requests": {c.want.Requests, got.Requests}, "start": {c.want.Start, got.Start}, "share": {c.want.ServerShare, got.ServerShare},
+			} {
+				assert.InDelta(t, pair[0], pair[1], 1e-6, what)
+			}
+		})
+	}
+}
