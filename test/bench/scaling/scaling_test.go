@@ -21,7 +21,7 @@ func measured() *figures.Run {
 	}
 	for _, n := range []int{100, 10_000} {
 		add(figures.ResidentStart, figures.Operator, "", n, 60+float64(n)*8/1024) // 8 KiB each
-		add(figures.Start, figures.Operator, "", n, 0.1+float64(n)/5_000)          // 0.2 ms each
+		add(figures.Start, figures.Operator, "", n, 0.1+float64(n)/5_000)         // 0.2 ms each
 	}
 	add(figures.HeapJob, figures.Operator, "", 0, 3)
 	add(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, 55) // 0.055 ms each, 0.01 ms a KiB
