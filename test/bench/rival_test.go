@@ -17,6 +17,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/hack/orphan"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
 // rivalProgram builds the rivals, once.
@@ -88,6 +89,18 @@ func startRival(b *testing.B, kubeConfig []byte, mode string, args ...string) *r
 }
 
 func (p *rivalProcess) pid() int { return p.cmd.Process.Pid }
+
+// Pause stops the rival where it is, until Resume.
+func (p *rivalProcess) Pause(t testing.TB) {
+	t.Helper()
+	operator.Pause(t, p.cmd.Process)
+}
+
+// Resume lets the rival go on.
+func (p *rivalProcess) Resume(t testing.TB) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGCONT))
+}
 
 // stop ends the rival, and fails the benchmark if it failed.
 func (p *rivalProcess) stop(b *testing.B) {

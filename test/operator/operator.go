@@ -235,22 +235,30 @@ func (p *Process) Wait(t testing.TB) {
 	}
 }
 
-// Pause stops the process where it is, until Resume. It returns when every thread has stopped: the kernel tells one of them,
-// which has to be run to pass it on, and until then the others go on.
+// Pause stops the process where it is, until Resume.
 func (p *Process) Pause(t testing.TB) {
 	t.Helper()
-	p.Signal(t, syscall.SIGSTOP)
-	for deadline := time.Now().Add(stopTimeout); !p.paused(); <-time.After(time.Millisecond) {
+	Pause(t, p.cmd.Process)
+}
+
+// Pause stops a process where it is, until it gets a SIGCONT, at the end of the test at the latest. It returns when every thread
+// has stopped: the kernel tells one of them, which has to be run to pass it on, and until then the others go on.
+func Pause(t testing.TB, process *os.Process) {
+	t.Helper()
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(stopTimeout); !paused(process.Pid); <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the operator goes on after SIGSTOP")
+			t.Fatalf("process %d goes on after SIGSTOP", process.Pid)
 		}
 	}
-	t.Cleanup(func() { _ = p.cmd.Process.Signal(syscall.SIGCONT) })
+	t.Cleanup(func() { _ = process.Signal(syscall.SIGCONT) })
 }
 
 // paused says whether every thread has stopped, by /proc; where there is none, it is taken to be so.
-func (p *Process) paused() bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Pid()))
+func paused(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, thread := range threads {
 		content, err := os.ReadFile(thread)
 		if err != nil {

@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/bench/figures"
+)
+
+// BenchmarkBurst measures how many Jobs/s come of N references that have changed at once.
+func BenchmarkBurst(b *testing.B) {
+	for _, n := range sizes(100, 1_000, 10_000) {
+		t := throughput{measure: figures.Burst, shape: shape{n: n}, arms: []string{figures.Operator, figures.Bare, figures.Create}}
+		if n <= 1_000 { // more take too long to create anew
+			t.first = figures.BurstFirst
+		}
+		t.run(b)
+	}
+	for _, n := range sizes(1_000, 10_000) {
+		t := throughput{measure: figures.BurstJobs, shape: shape{n: n}, arms: []string{figures.Operator, figures.Bare}, jobController: true}
+		t.run(b)
+	}
+}
+
+// sizes returns the sizes to measure; one small one with -short.
+func sizes(full ...int) []int {
+	if short() {
+		return []int{10}
+	}
+	return full
+}
+
+// throughput is a comparison of how fast its arms answer many changes.
+type throughput struct {
+	measure string
+	// first is what the first triggers of ChangeTriggeredJobs measure: where it is set, every round has arms of its own.
+	first string
+	shape
+	arms          []string
+	jobController bool
+}
+
+func (t throughput) run(b *testing.B) {
+	name := fmt.Sprintf("N=%d", t.n)
+	if t.jobController {
+		name = "JobController/" + name
+	}
+	b.Run(name, func(b *testing.B) {
+		server := apiserver.Start(b, apiserver.CRDs(), apiserver.Args("delete-collection-workers", "16"))
+		if t.jobController {
+			server.StartControllerManager(b, "job-controller", "garbage-collector-controller")
+		}
+		var arms []*arm
+		for round := range repeats() {
+			if round == 0 || t.first != "" {
+				for _, a := range arms {
+					a.stop()
+				}
+				arms = nil
+				for _, name := range t.arms {
+					arms = append(arms, newArm(b, server, name, t.shape))
+				}
+				t.round(b, arms, round, t.first)
+			}
+			t.round(b, arms, round, t.measure)
+		}
+	})
+}
+
+// round takes a measure once, if it has a name, of each arm alone.
+func (t throughput) round(b *testing.B, arms []*arm, round int, measure string) {
+	counted := "references"
+	if t.fanOut {
+		counted = "ChangeTriggeredJobs"
+	}
+	for i := range arms {
+		a := arms[(i+round)%len(arms)]
+		rate := a.volley(b)
+		if measure != "" {
+			record(figures.Figure{Measure: measure, Arm: a.name, Unit: "Jobs/s", N: t.n, Of: counted}, rate)
+			b.Logf("%s, %d %s, %s: %.0f Jobs/s", measure, t.n, counted, a.name, rate)
+		}
+		a.sweep(b)
+	}
+}
+
+// volley changes every object while the arm's process is paused, and returns how many Jobs/s come of it from when the process goes
+// on until a watch has shown the last Job and, where the arm writes statuses, the last of them. So the requests that make the
+// changes, as many as those that answer them and on the same processors, are in no arm's time; nor are those that delete the
+// Jobs (see sweep), which are over before the next volley.
+func (a *arm) volley(b *testing.B) float64 {
+	b.Helper()
+	a.process.Pause(b)
+	each(b, a.objects(), a.change)
+	began := time.Now()
+	a.process.Resume(b)
+	a.answered(b)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return float64(a.n) / a.latest.Sub(began).Seconds()
+}
