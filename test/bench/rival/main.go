@@ -22,7 +22,11 @@ import (
 // mode is one rival: it adds its flags, and returns what runs once they are parsed.
 type mode func(fs *flag.FlagSet) func(ctx context.Context, config *rest.Config) error
 
-var modes = map[string]mode{}
+var modes = map[string]mode{
+	"informer": informer,
+	"list":     list,
+	"metadata": metadata,
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
