@@ -1,137 +1,164 @@
 package bench
 
 import (
-	"fmt"
-	"os"
+	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
-	"github.com/nusnewob/kube-changejob/test/jobs"
+	"github.com/nusnewob/kube-changejob/test/bench/figures"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
 const (
-	crowdSize   = 20_000
-	objectBytes = 4 << 10
-	references  = 10
-
-	// maxGrowth is how much the peak may grow by what nobody references, in MiB.
-	maxGrowth = 25
+	// memoryLimit is nine tenths of the memory limit in config/manager, as is usual for a Go program in a container: with it, how far garbage
+	// may pile up does not depend on the machine. The rivals have none: two of them need more than that.
+	memoryLimit = "GOMEMLIMIT=460MiB"
+	// referencedBeside is how many objects are referenced beside the crowd.
+	referencedBeside = 10
+	// atRest is how long after a process has read everything its memory is looked at.
+	atRest = 5 * time.Second
 )
 
-// BenchmarkMemory measures the operator's peak resident memory with ten referenced ConfigMaps alone, and with
-// 20,000 others of 4 KiB beside them in the same namespace, all of them inside the watch. It is the median
-// of five processes each, with the server's streaming lists on and off. One iteration is the whole.
-func BenchmarkMemory(b *testing.B) {
-	if _, err := os.Stat("/proc/self/status"); err != nil {
-		b.Skip("peak memory is read from /proc")
-	}
-	for _, watchList := range []bool{true, false} {
-		b.Run(fmt.Sprintf("WatchList=%t", watchList), func(b *testing.B) {
-			for b.Loop() {
-				growth(b, watchList)
-			}
-		})
-	}
-}
-
-func growth(b *testing.B, watchList bool) {
-	server := apiserver.Start(b, apiserver.CRDs(), apiserver.WatchList(watchList))
-	namespace := server.Namespace(b)
-	for i := range references {
-		name := configName(i)
-		require.NoError(b, server.Client.Create(b.Context(), configMap(namespace, name)))
-		require.NoError(b, server.Client.Create(b.Context(), &v1alpha.ChangeTriggeredJob{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: subjectName(i)},
-			Spec: v1alpha.ChangeTriggeredJobSpec{
-				JobTemplate: jobs.Template(),
-				Resources:   []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: name}},
-			},
-		}))
-	}
-	alone := peak(b, server, namespace)
-
-	group, ctx := errgroup.WithContext(b.Context())
-	group.SetLimit(8)
-	for i := range crowdSize {
-		group.Go(func() error { return server.Client.Create(ctx, configMap(namespace, fmt.Sprintf("crowd-%d", i))) })
-	}
-	require.NoError(b, group.Wait())
-	beside := peak(b, server, namespace)
-
-	b.ReportMetric(alone, "alone-MiB")
-	b.ReportMetric(beside, "beside-20000-MiB")
-	b.ReportMetric(beside-alone, "growth-MiB")
-	if beside-alone > maxGrowth {
-		b.Errorf("the peak grew by %.1f MiB, want at most %d", beside-alone, maxGrowth)
-	}
-}
-
-func configMap(namespace, name string) *corev1.ConfigMap {
+// sizedConfig is a ConfigMap of a size.
+func sizedConfig(namespace, name string, size int) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Data:       map[string]string{"key": strings.Repeat("x", objectBytes)},
+		Data:       map[string]string{"key": strings.Repeat("x", size)},
 	}
 }
 
-// peak is the median, in MiB, of the peak resident memory of several operators, each of which has watched
-// the whole cluster's ConfigMaps until it had answered for one changed ChangeTriggeredJob.
-func peak(b *testing.B, server *apiserver.Server, namespace string) float64 {
-	var peaks []float64
-	for range rounds {
-		process := operator.Start(b, operator.Options{KubeConfig: server.KubeConfig, Args: []string{"--watch-threshold=-1"}})
-		requireObserved(b, server, namespace)
-		peaks = append(peaks, vmHWM(b, process.Pid()))
-		process.Stop(b)
+// BenchmarkMemoryByCluster measures the resident memory of processes that watch all ConfigMaps of a cluster, of which ten count.
+func BenchmarkMemoryByCluster(b *testing.B) {
+	skipWithoutProc(b)
+	sizes := []int{0, 20_000, 100_000}
+	if short() {
+		sizes = []int{0, 200}
 	}
-	slices.Sort(peaks)
-	return peaks[len(peaks)/2]
+	for statistic, streaming := range map[string]bool{"streaming lists": true, "paged lists": false} {
+		b.Run(statistic, func(b *testing.B) { memoryByCluster(b, statistic, streaming, sizes) })
+	}
 }
 
-// vmHWM reads the peak resident memory of a process, in MiB.
-func vmHWM(b *testing.B, pid int) float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	require.NoError(b, err)
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
-			require.NoError(b, err)
-			return kib / 1024
+// memoryByCluster measures all sizes on one API server, which has the objects made once.
+func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int) {
+	b.Helper()
+	server := apiserver.Start(b, apiserver.CRDs(), apiserver.WatchList(streaming))
+	namespace := server.Namespace(b)
+	names := refer(b, server, namespace, 0, referencedBeside, 1)
+	made := 0
+	for _, size := range sizes {
+		together(b, size-made, func(ctx context.Context, i int) error {
+			return server.Client.Create(ctx, sizedConfig(namespace, numbered("crowd")(made+i), objectBytes))
+		})
+		made = size
+		measure := func(arm string, pid int) {
+			recordMemory(b, pid, figures.PeakCluster, figures.ResidentCluster,
+				figures.Figure{Arm: arm, Statistic: statistic, N: size, Of: "objects"})
+		}
+		for round := range takes() {
+			process := operator.Start(b, operator.Options{
+				KubeConfig: server.KubeConfig, Args: []string{"--watch-threshold=-1"}, Env: []string{memoryLimit},
+			})
+			awaitOneMore(b, server, namespace)
+			measure(figures.Operator, process.Pid())
+			process.Stop(b)
+			if round > 0 {
+				continue // the rivals are far off, and slow
+			}
+			for mode, arm := range map[string]string{"informer": figures.Informer, "metadata": figures.Metadata} {
+				rival := startRival(b, server.KubeConfig, mode, watchArgs(mode, "v1/configmaps", "ConfigMap", names, "data")...)
+				measure(arm, rival.pid())
+				rival.stop(b)
+			}
 		}
 	}
-	b.Fatal("no VmHWM")
-	return 0
 }
 
-// requireObserved waits until a process has read everything: a ChangeTriggeredJob that is new to it has its
-// baseline.
-func requireObserved(b *testing.B, server *apiserver.Server, namespace string) {
-	ctx := b.Context()
-	ctj := &v1alpha.ChangeTriggeredJob{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "probe-"},
-		Spec: v1alpha.ChangeTriggeredJobSpec{
-			JobTemplate: jobs.Template(),
-			Resources: []v1alpha.ResourceReference{
-				{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: configName(0)},
-			},
-		},
+// watchArgs are the arguments of a rival that watches.
+func watchArgs(mode, resource, kind string, names []string, fields string, more ...string) []string {
+	args := append([]string{"--resource=" + resource, "--names=" + strings.Join(names, ","), "--fields=" + fields}, more...)
+	if mode == "metadata" {
+		args = append(args, "--kind="+kind)
 	}
-	require.NoError(b, server.Client.Create(ctx, ctj))
-	require.Eventually(b, func() bool {
-		key := types.NamespacedName{Namespace: namespace, Name: ctj.Name}
-		return server.Client.Get(ctx, key, ctj) == nil &&
-			len(ctj.Status.ResourceHashes) == 1 && ctj.Status.ResourceHashes[0].Fields[0].Hash != ""
-	}, timeout, 100*time.Millisecond)
-	require.NoError(b, server.Client.Delete(ctx, ctj))
+	return args
+}
+
+// BenchmarkMemoryByReferences measures the resident memory of the operator by how many ConfigMaps are referenced, 64 by each
+// ChangeTriggeredJob. In the first process that sees them baselines are taken, which is not measured.
+func BenchmarkMemoryByReferences(b *testing.B) {
+	skipWithoutProc(b)
+	sizes := []int{10, 100, 1_000, 10_000, 50_000}
+	if short() {
+		sizes = []int{10, 100}
+	}
+	server := apiserver.Start(b, apiserver.CRDs())
+	namespace := server.Namespace(b)
+	made := 0
+	for _, size := range sizes {
+		refer(b, server, namespace, made, size, mostReferences)
+		made = size
+		process := operator.Start(b, operator.Options{KubeConfig: server.KubeConfig})
+		awaitAll(b, server, namespace, len(allOf(b, server, namespace)), hasBaselines)
+		process.Stop(b)
+		for range takes() {
+			process := operator.Start(b, operator.Options{KubeConfig: server.KubeConfig, Env: []string{memoryLimit}})
+			awaitOneMore(b, server, namespace)
+			recordMemory(b, process.Pid(), figures.PeakReferences, figures.ResidentReferences,
+				figures.Figure{Arm: figures.Operator, N: size, Of: "references"})
+			process.Stop(b)
+		}
+	}
+}
+
+// refer makes the ConfigMaps of the numbers from and up to, without it, and ChangeTriggeredJobs with so many references each, or fewer. It
+// returns the names, as rivals take them.
+func refer(b *testing.B, server *apiserver.Server, namespace string, from, to, each int) (names []string) {
+	b.Helper()
+	together(b, to-from, func(ctx context.Context, i int) error {
+		return server.Client.Create(ctx, sizedConfig(namespace, configName(from+i), objectBytes))
+	})
+	var subjects []*v1alpha.ChangeTriggeredJob
+	var numbers []int
+	for i := from; i < to; i++ {
+		names = append(names, namespace+"/"+configName(i))
+		numbers = append(numbers, i)
+	}
+	for some := range slices.Chunk(numbers, each) {
+		var references []v1alpha.ResourceReference
+		for _, i := range some {
+			references = append(references, toConfig(namespace, configName(i)))
+		}
+		subjects = append(subjects, subjectOf(namespace, subjectName(some[0]), references...))
+	}
+	together(b, len(subjects), func(ctx context.Context, i int) error { return server.Client.Create(ctx, subjects[i]) })
+	return names
+}
+
+// recordMemory records the peak and what is resident once the process is at rest.
+func recordMemory(b *testing.B, pid int, peak, resident string, f figures.Figure) {
+	b.Helper()
+	if !short() {
+		time.Sleep(atRest) // what is measured is what is left after this time
+	}
+	f.Unit = "MiB"
+	for measure, what := range map[string]string{peak: "VmHWM", resident: "VmRSS"} {
+		f.Measure = measure
+		value := memoryMiB(b, pid, what)
+		record(f, value)
+		b.Logf("%s, %s, %s, %d: %.1f MiB", f.Measure, f.Arm, f.Statistic, f.N, value)
+	}
+}
+
+// awaitOneMore waits until an operator has read everything: the object of a ChangeTriggeredJob that is new to it is in one
+// watch with all others.
+func awaitOneMore(b *testing.B, server *apiserver.Server, namespace string) {
+	b.Helper()
+	awaitBaseline(b, server, subjectOf(namespace, "one-more", toConfig(namespace, configName(0))))
 }

@@ -23,8 +23,11 @@ import (
 type mode func(fs *flag.FlagSet) func(ctx context.Context, config *rest.Config) error
 
 var modes = map[string]mode{
-	"bare":   bare(true),
-	"create": bare(false),
+	"bare":     bare(true),
+	"create":   bare(false),
+	"informer": informer,
+	"list":     list,
+	"metadata": metadata,
 }
 
 func main() {
