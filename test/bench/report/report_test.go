@@ -137,3 +137,10 @@ func TestAxesShowWholePowersOfTen(t *testing.T) {
 	}
 	assert.Equal(t, []string{"0.01", "0.1", "1", "1,000", "10", "100"}, slices.Sorted(maps.Keys(labels)))
 }
+
+func TestAnSVGHasShortNumbersAndOneFont(t *testing.T) {
+	assert.Equal(t, `<svg font-family="Liberation Sans, Arial, Helvetica, sans-serif" width="1pt"><path d="M1.5,0L10.13,-2Z"/>`+
+		`<text x="0" style="font-size:9px">0.001</text>`,
+		string(tidy([]byte(`<svg width="1pt"><path d="M1.5,-1.3e-16L10.125,-2.0001Z"/>`+
+			`<text x="0.0001" style="font-family:Liberation Sans;font-variant:normal;font-weight:normal;font-style:normal;font-size:9px">0.001</text>`))))
+}
