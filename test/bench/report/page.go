@@ -27,9 +27,9 @@ var sections = []section{
 }
 
 const (
-	nothing    = "No figures are there yet; `make bench` takes them."
-	notThese   = "Not measured yet."
-	paragraphs = "\n\n"
+	nothing   = "No figures are there yet; `make bench` takes them."
+	notThese  = "Not measured yet."
+	blankLine = "\n\n"
 )
 
 // known returns an error for a figure that no section shows: what is measured and not told would be lost.
@@ -66,7 +66,7 @@ func blocks(run *figures.Run, plots string) map[string]string {
 		}
 		parts[s.name] = notThese
 		if len(tables) > 0 {
-			parts[s.name] = strings.Join(tables, paragraphs)
+			parts[s.name] = strings.Join(tables, blankLine)
 		}
 	}
 	return parts
@@ -112,7 +112,7 @@ func fill(page string, parts map[string]string) (string, error) {
 			return "", fmt.Errorf("%q ends, and has not begun", name)
 		case begins:
 			filled.WriteString(page[rest:at[1]])
-			filled.WriteString(paragraphs + content + paragraphs)
+			filled.WriteString(blankLine + content + blankLine)
 			open, seen[name] = name, true
 		default:
 			open, rest = "", at[0]

@@ -45,10 +45,10 @@ var (
 )
 
 const (
-	width  = 6.4 * vg.Inch
-	height = 3.4 * vg.Inch // of the plot without its legend
-	margin = 8 * vg.Length(1)
-	entry  = 15 * vg.Length(1) // the height of a line of the legend
+	width            = 6.4 * vg.Inch
+	height           = 3.4 * vg.Inch // of the plot without its legend
+	margin vg.Length = 8
+	entry  vg.Length = 15 // the height of a line of the legend
 )
 
 // picture is what a plot shows.
@@ -172,12 +172,12 @@ func (p *picture) draw(on *plot.Plot, legend *plot.Legend) error {
 		line.Color, line.Width = how.color, vg.Points(1.5)
 		line.Dashes = dashes[slices.Index(p.statistics, s.statistic)%len(dashes)]
 		glyphs.Color, glyphs.Shape, glyphs.Radius = how.color, how.shape, vg.Points(3)
-		errors, err := plotter.NewYErrorBars(bars)
+		reach, err := plotter.NewYErrorBars(bars)
 		if err != nil {
 			return err
 		}
-		errors.Color = how.color
-		on.Add(errors, line, glyphs)
+		reach.Color = how.color
+		on.Add(reach, line, glyphs)
 		legend.Add(p.name(&s), line, glyphs)
 	}
 	return nil

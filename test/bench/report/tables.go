@@ -128,7 +128,7 @@ func table(run *figures.Run, measure string) string {
 			}
 		}
 	}
-	return fmt.Sprintf("**%s**, in %s: median (least – greatest)", sentence(measure), d.unit) + paragraphs + markdown(rows)
+	return fmt.Sprintf("**%s**, in %s: median (least – greatest)", sentence(measure), d.unit) + blankLine + markdown(rows)
 }
 
 // markdown writes rows as a table; the first is its head.
