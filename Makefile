@@ -26,6 +26,9 @@ FUZZERS ?= 1
 SOAK ?= 5
 # More flags of its test program, such as -test.v or -test.run=Soak.
 FAULTS_FLAGS ?=
+# Which benchmarks `make bench` runs, as a regular expression, and more flags of go test, such as -short.
+BENCH ?= .
+BENCHFLAGS ?=
 # The share of pkg/ and controllers/ that the tests must cover, in percent.
 COVERAGE ?= 85
 # The namespace in which `make run` keeps the operator's own objects: the key of the hashes, the lease.
@@ -132,13 +135,19 @@ faults: control-plane ## Break what the operator stands on, in every way a clust
 	go test -c -o bin/faults.test ./test/faults
 	cd test/faults && FAULTS=all SOAK=$(SOAK) KUBEBUILDER_ASSETS=$(ASSETS) $(BIN)/faults.test -test.timeout=$$(( $(SOAK) + 60 ))m $(FAULTS_FLAGS)
 
-.PHONY: bench-latency
-bench-latency: control-plane ## Measure the time from change to Job, beside a bare loop's.
-	go test ./test/bench -run '^$$' -bench Latency -benchtime 1x -timeout 30m
+.PHONY: bench
+bench: control-plane ## Measure what BENCH names beside a bare loop and what else one could write, and report it in docs/performance.md.
+	BENCH_RESULTS=$(BENCH_RESULTS) go test ./test/bench -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 4h $(BENCHFLAGS)
+	@$(MAKE) --no-print-directory bench-report
 
-.PHONY: bench-memory
-bench-memory: control-plane ## Measure the operator's peak memory beside 20,000 objects that nobody references.
-	go test ./test/bench -run '^$$' -bench Memory -benchtime 1x -timeout 30m
+.PHONY: bench-report
+bench-report: ## Write the tables and plots of docs/performance.md from the figures that were measured.
+	go run ./test/bench/report -figures $(BENCH_RESULTS) -into $(BENCH_REPORT)
+
+# What -short measures shows that the benchmarks work, and nothing else: it stays out of the documentation.
+BENCH_SHORT := $(filter -short -short=true -test.short,$(BENCHFLAGS))
+BENCH_RESULTS ?= $(if $(BENCH_SHORT),$(BIN)/bench/figures.json,$(CURDIR)/docs/performance/figures.json)
+BENCH_REPORT ?= $(if $(filter $(CURDIR)/docs/performance/figures.json,$(BENCH_RESULTS)),docs,$(dir $(BENCH_RESULTS)))
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
