@@ -65,6 +65,7 @@ type arm struct {
 	namespace string
 	client    client.WithWatch
 	process   interface {
+		Pid() int
 		Pause(t testing.TB)
 		Resume(t testing.TB)
 	}

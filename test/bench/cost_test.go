@@ -299,8 +299,8 @@ func (w *costWorld) rival(b *testing.B, arm, mode string, way *irrelevance) {
 	changes := filepath.Join(b.TempDir(), "changes")
 	args := watchArgs(mode, way.resource, way.reference.Kind, names, way.reference.Fields[0], "--changes="+changes)
 	process := startRival(b, w.users[arm], mode, args...)
-	awaitStill(b, process.pid())
-	w.measure(b, arm, process.pid(), way)
+	awaitStill(b, process.Pid())
+	w.measure(b, arm, process.Pid(), way)
 
 	w.mark(b, way)
 	seen := func() []string {

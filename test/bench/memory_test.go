@@ -74,7 +74,7 @@ func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int
 			}
 			for mode, arm := range map[string]string{"informer": figures.Informer, "metadata": figures.Metadata} {
 				rival := startRival(b, server.KubeConfig, mode, watchArgs(mode, "v1/configmaps", "ConfigMap", names, "data")...)
-				measure(arm, rival.pid())
+				measure(arm, rival.Pid())
 				rival.stop(b)
 			}
 		}

@@ -88,7 +88,7 @@ func startRival(b *testing.B, kubeConfig []byte, mode string, args ...string) *r
 	return p
 }
 
-func (p *rivalProcess) pid() int { return p.cmd.Process.Pid }
+func (p *rivalProcess) Pid() int { return p.cmd.Process.Pid }
 
 // Pause stops the rival where it is, until Resume.
 func (p *rivalProcess) Pause(t testing.TB) {

@@ -151,6 +151,7 @@ func BenchmarkStart(b *testing.B) {
 			compared := w.compared(b, process, size)
 			w.record(b, figures.Start, figures.Operator, "s", compared.Sub(w.acquired(b)).Seconds())
 			w.record(b, figures.StartProcess, figures.Operator, "s", compared.Sub(began).Seconds())
+			w.record(b, figures.ResidentStart, figures.Operator, "MiB", memoryMiB(b, process.Pid(), "VmRSS"))
 			process.Stop(b)
 			w.record(b, figures.Start, figures.List, "s", w.list(b, w.server.KubeConfig))
 		}

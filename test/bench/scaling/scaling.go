@@ -132,3 +132,32 @@ func (u Units) Needs(c Cluster) Needs {
 		ServerShare: c.Triggers / u.Triggers,
 	}
 }
+
+// Simulated is the cluster of so many Nodes that the formula is checked against: 30 Pods and 2 ChangeTriggeredJobs for each Node, of two
+// ConfigMaps and a Pod each, in a namespace for ten Nodes; every four seconds one Pod of each Node changes its status, and every hundred a
+// ConfigMap of each Node changes what is referenced.
+func Simulated(nodes int) Cluster {
+	return Cluster{
+		Name:                fmt.Sprintf("%d Nodes", nodes),
+		ChangeTriggeredJobs: 2 * nodes, References: 6 * nodes, History: 1,
+		Watched: 34 * nodes, ObjectKiB: SimulatedKiB, Changes: float64(nodes) / 4,
+		Watches: 4, Triggers: float64(nodes) / 100,
+	}
+}
+
+// SimulatedKiB is how large a Pod of a simulated cluster is, as the API server sends it.
+const SimulatedKiB = 4.0
+
+// What is compared of a simulated cluster with its Needs.
+const (
+	CPU      = "processor time, ms/s"
+	Memory   = "resident memory, MiB"
+	Read     = "read, KiB/s"
+	Requests = "requests/s"
+	Start    = "start, s"
+)
+
+// Compared returns what is needed by the names of what is compared.
+func (n Needs) Compared() map[string]float64 {
+	return map[string]float64{CPU: 1000 * n.CPU, Memory: n.Memory, Read: n.Read, Requests: n.Requests, Start: n.Start}
+}
