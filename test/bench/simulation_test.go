@@ -177,7 +177,7 @@ func (s *simulation) live(b *testing.B, during time.Duration) {
 		}
 	}
 	streams, _ := errgroup.WithContext(ctx)
-	streams.Go(stream(s.cluster.Changes, func(k int) error { return s.changePod(ctx, k%s.nodes, k/s.nodes%podsOfNode) }))
+	streams.Go(stream(s.cluster.Crowds[0].Changes, func(k int) error { return s.changePod(ctx, k%s.nodes, k/s.nodes%podsOfNode) }))
 	streams.Go(stream(s.cluster.Triggers, func(k int) error {
 		s.made++
 		i := (s.made - 1) % (2 * s.nodes)

@@ -81,15 +81,20 @@ type Cluster struct {
 	// ChangeTriggeredJobs is how many there are, References how many objects they reference, all together, and History how many Jobs
 	// each keeps.
 	ChangeTriggeredJobs, References, History int
-	// Watched is how many objects its watches cover, ObjectKiB how large one is, and Changes how many a second change without
-	// changing anything that is referenced.
-	Watched   int
-	ObjectKiB float64
-	Changes   float64
+	// Crowds are what its watches cover.
+	Crowds []Crowd
 	// Watches is how many there are.
 	Watches int
 	// Triggers is how many there are a second.
 	Triggers float64
+}
+
+// Crowd is all objects of a kind that the operator's watches cover.
+type Crowd struct {
+	Kind    string
+	Objects int
+	// KiB is how large one is, and Changes how many a second change in what nobody references.
+	KiB, Changes float64
 }
 
 // Needs is what a cluster asks of the operator, and the operator of the API server.
@@ -123,12 +128,17 @@ const (
 func (u Units) Needs(c Cluster) Needs {
 	jobs := float64(c.ChangeTriggeredJobs * max(0, c.History-1))
 	more := float64(max(0, c.References-c.ChangeTriggeredJobs))
+	listed, streamed := 0.0, 0.0
+	for _, crowd := range c.Crowds {
+		listed += float64(crowd.Objects) * crowd.KiB
+		streamed += crowd.Changes * crowd.KiB
+	}
 	return Needs{
-		CPU:         (c.Changes*c.ObjectKiB*u.ReadKiB + c.Triggers*u.Trigger) / 1000,
+		CPU:         (streamed*u.ReadKiB + c.Triggers*u.Trigger) / 1000,
 		Memory:      u.Base + (float64(c.ChangeTriggeredJobs)*u.ChangeTriggeredJob+more*u.Reference+jobs*u.Job)/1024,
-		Read:        c.Changes*c.ObjectKiB + c.Triggers*(statusKiB+jobKiB),
+		Read:        streamed + c.Triggers*(statusKiB+jobKiB),
 		Requests:    c.Triggers*writes + min(events, c.Triggers) + float64(c.Watches)/renewal + 1/lease,
-		Start:       (float64(c.ChangeTriggeredJobs)*u.Start + float64(c.Watched)*c.ObjectKiB*u.ReadKiB) / 1000,
+		Start:       (float64(c.ChangeTriggeredJobs)*u.Start + listed*u.ReadKiB) / 1000,
 		ServerShare: c.Triggers / u.Triggers,
 	}
 }
@@ -140,7 +150,10 @@ func Simulated(nodes int) Cluster {
 	return Cluster{
 		Name:                fmt.Sprintf("%d Nodes", nodes),
 		ChangeTriggeredJobs: 2 * nodes, References: 6 * nodes, History: 1,
-		Watched: 34 * nodes, ObjectKiB: SimulatedKiB, Changes: float64(nodes) / 4,
+		Crowds: []Crowd{
+			{Kind: "Pods", Objects: 30 * nodes, KiB: SimulatedKiB, Changes: float64(nodes) / 4},
+			{Kind: "ConfigMaps", Objects: 4 * nodes, KiB: 1.5},
+		},
 		Watches: 4, Triggers: float64(nodes) / 100,
 	}
 }

@@ -77,7 +77,7 @@ func TestNeeds(t *testing.T) {
 			Needs{Memory: 50 + 8 + 4 + 12, Requests: 0.5, Start: 1024 * 0.0002},
 		},
 		"many objects that change and that nobody references": {
-			Cluster{Watched: 100_000, ObjectKiB: 10, Changes: 500, Watches: 9},
+			Cluster{Crowds: []Crowd{{Objects: 50_000, KiB: 10, Changes: 500}, {Objects: 500_000, KiB: 1}}, Watches: 9},
 			Needs{Memory: 50, CPU: 0.05, Read: 5000, Requests: 0.52, Start: 10},
 		},
 		"triggers": {
