@@ -141,8 +141,8 @@ bench: control-plane ## Measure what BENCH names beside a bare loop and what els
 	@$(MAKE) --no-print-directory bench-report
 
 .PHONY: bench-report
-bench-report: ## Write the tables and plots of docs/performance.md from the figures that were measured.
-	go run ./test/bench/report -figures $(BENCH_RESULTS) -into $(BENCH_REPORT)
+bench-report: ## Write the tables and plots of docs/performance.md and docs/scaling.md from the figures that were measured.
+	for page in performance scaling; do go run ./test/bench/report -figures $(BENCH_RESULTS) -page docs/$$page.md -into $(BENCH_REPORT); done
 
 # What -short measures shows that the benchmarks work, and nothing else: it stays out of the documentation.
 BENCH_SHORT := $(filter -short -short=true -test.short,$(BENCHFLAGS))

@@ -65,11 +65,21 @@ func report(source, page string) (map[string][]byte, error) {
 	if err := known(run); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
-	filled, err := fill(string(text), blocks(run, plotsOf(page)))
+	parts := blocks(run, plotsOf(page))
+	computed := filepath.Base(page) == scalingPage
+	if computed {
+		if parts, err = scalingBlocks(run); err != nil {
+			return nil, fmt.Errorf("%s: %w", source, err)
+		}
+	}
+	filled, err := fill(string(text), parts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", page, err)
 	}
 	files := map[string][]byte{filepath.Base(page): []byte(filled)}
+	if computed {
+		return files, nil
+	}
 	for _, s := range sections {
 		for _, measure := range s.measures {
 			drawn, err := plotOf(run, measure)

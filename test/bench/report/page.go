@@ -17,10 +17,10 @@ type section struct {
 
 var sections = []section{
 	{"latency", []string{figures.LatencySingle, figures.LatencyStream}},
-	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs}},
+	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs, figures.TriggerCPU}},
 	{"start", []string{figures.Start, figures.StartProcess, figures.StartBytes}},
 	{"memory", []string{
-		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.Heap,
+		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.ResidentStart, figures.Heap, figures.HeapJob,
 	}},
 	{"cost", []string{figures.CostCPU, figures.CostEvents, figures.CostReconciles, figures.CostRequests}},
 	{"rest", []string{figures.Idle, figures.Watches}},
@@ -36,6 +36,9 @@ const (
 func known(run *figures.Run) error {
 	for i := range run.Figures {
 		measure := run.Figures[i].Measure
+		if measure == figures.Simulation {
+			continue // it stands on a page of its own
+		}
 		if !slices.ContainsFunc(sections, func(s section) bool { return slices.Contains(s.measures, measure) }) {
 			return fmt.Errorf("no section of the report has %q", measure)
 		}

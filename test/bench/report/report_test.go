@@ -34,7 +34,9 @@ func requireUpToDate(t *testing.T, source, page, folder, command string) {
 
 func TestTheDocumentationIsUpToDateWithItsFigures(t *testing.T) {
 	docs := filepath.Join("..", "..", "..", "docs")
-	requireUpToDate(t, filepath.Join(docs, "performance", "figures.json"), filepath.Join(docs, "performance.md"), docs, "make bench-report")
+	for _, page := range []string{"performance.md", scalingPage} {
+		requireUpToDate(t, filepath.Join(docs, "performance", "figures.json"), filepath.Join(docs, page), docs, "make bench-report")
+	}
 }
 
 func TestTheReportOfARunThatIsMadeUp(t *testing.T) {
