@@ -178,7 +178,7 @@ func (s *simulation) live(b *testing.B, during time.Duration) {
 	}
 	streams, _ := errgroup.WithContext(ctx)
 	streams.Go(stream(s.cluster.Crowds[0].Changes, func(k int) error { return s.changePod(ctx, k%s.nodes, k/s.nodes%podsOfNode) }))
-	streams.Go(stream(s.cluster.Triggers, func(k int) error {
+	streams.Go(stream(s.cluster.Triggers, func(int) error {
 		s.made++
 		i := (s.made - 1) % (2 * s.nodes)
 		return s.changeConfig(ctx, i/2, 2*i)
