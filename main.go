@@ -90,6 +90,7 @@ type options struct {
 	metricsAddress string
 	metricsSecure  bool
 	probeAddress   string
+	pprofAddress   string
 	leaderElect    bool
 	concurrency    int
 	watchThreshold int
@@ -179,6 +180,8 @@ func parse(args []string, env func(string) string) (*options, error) {
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address of the metrics endpoint, for example :8443; 0 turns it off.")
 	fs.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve metrics by HTTPS, to those alone whom RBAC allows to get /metrics.")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of the /healthz and /readyz endpoints; 0 turns them off.")
+	fs.StringVar(&o.pprofAddress, "pprof-bind-address", "0",
+		"Address of Go's profiles (/debug/pprof), which anybody who reaches it may read: localhost:6060, for example. 0 turns them off.")
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Let one of several replicas act; required where more than one may run.")
 	fs.IntVar(&o.concurrency, "max-concurrent-reconciles", 16, "How many ChangeTriggeredJobs are reconciled at a time.")
 	fs.IntVar(&o.watchThreshold, "watch-threshold", watch.DefaultThreshold,
@@ -297,6 +300,7 @@ func newManager(config *rest.Config, o *options, lease *controllers.Lease) (mana
 			TLSOpts: []func(*tls.Config){modernTLS},
 		}),
 		HealthProbeBindAddress: o.probeAddress,
+		PprofBindAddress:       o.pprofAddress,
 
 		LeaderElection:                      o.leaderElect,
 		LeaderElectionResourceLockInterface: lease,
