@@ -155,6 +155,8 @@ func Launch(t testing.TB, options Options) *Process {
 		metrics = "http://" + address + "/metrics"
 		args = append(args, "--metrics-secure=false", "--metrics-bind-address="+address)
 	}
+	// More flags for whatever is started, such as --pprof-bind-address=localhost:6060 to profile what a benchmark does.
+	args = append(args, strings.Fields(os.Getenv("OPERATOR_FLAGS"))...)
 	program := options.Program
 	if program == "" {
 		program = Program(t)
