@@ -98,13 +98,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 	if status == nil {
 		return nil
 	}
-	patch, err := statusPatch(ctj, status)
-	if err != nil {
-		return err
-	}
-	// Not a copy of ctj: its template can be large, and the answer overwrites all of it.
-	written := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: ctj.Namespace, Name: ctj.Name}}
-	switch err := r.Client.Status().Patch(ctx, written, patch); {
+	written := statusUpdate(ctj, status)
+	switch err := r.Client.Status().Update(ctx, written); {
 	case err == nil:
 		record.wrote(written.ResourceVersion, r.Clock.Now())
 		return nil

@@ -152,8 +152,8 @@ func oldCache(old func() *v1alpha.ChangeTriggeredJob) interceptor.Funcs {
 }
 
 func statusFault(fault func(write func() error) error) interceptor.Funcs {
-	return interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-		return fault(func() error { return c.SubResource(sub).Patch(ctx, o, patch, opts...) })
+	return interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+		return fault(func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
 	}}
 }
 
@@ -256,16 +256,6 @@ func TestTheMemoryOfRefusalsBacksOffAndForgetsAtAnEdit(t *testing.T) {
 	assert.Equal(t, time.Second, r.refused(2, "JobNotCreated", "quota", now).RetryAt.Sub(now))
 }
 
-func TestTheStatusPatchCarriesTheVersionAndRemovesWhatIsGone(t *testing.T) {
-	ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "7"}}
-	ctj.Status = v1alpha.ChangeTriggeredJobStatus{LastJobStatus: v1alpha.JobActive, TriggerCount: 1}
-	patch, err := statusPatch(ctj, &v1alpha.ChangeTriggeredJobStatus{TriggerCount: 2})
-	require.NoError(t, err)
-	data, err := patch.Data(ctj)
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"metadata":{"resourceVersion":"7"},"status":{"triggerCount":2,"lastJobStatus":null}}`, string(data))
-}
-
 func TestAnOldCacheIsWaitedForAndThenPassedBy(t *testing.T) {
 	stored := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "ctj", UID: "uid", ResourceVersion: "7"}}
 	old := stored.DeepCopy()
@@ -344,11 +334,11 @@ func TestAJobThatAWebhookDoesNotAnswerForIsShown(t *testing.T) {
 func TestAChangeTriggeredJobThatIsGoneIsNoSuccessfulWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.operate(withFaults(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	w.operate(withFaults(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
 		if o.GetName() == "ctj" {
 			return apierrors.NewNotFound(schema.GroupResource{}, "ctj")
 		}
-		return c.SubResource(sub).Patch(ctx, o, patch, opts...)
+		return c.SubResource(sub).Update(ctx, o, opts...)
 	}}))
 	w.configMap("config", "1")
 	w.trigger("ctj", []string{"config"}, func(s *v1alpha.ChangeTriggeredJobSpec) { s.Resources[0].Kind = "Nothing" }) // an event is due

@@ -647,23 +647,13 @@ type statusWriter struct {
 	*process
 }
 
-func (w statusWriter) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
-	data, err := patch.Data(object)
-	require.NoError(w.t, err)
+func (w statusWriter) Update(_ context.Context, object client.Object, _ ...client.SubResourceUpdateOption) error {
+	asked := object.(*v1alpha.ChangeTriggeredJob)
 	return w.request(func() error {
-		var asked struct {
-			Metadata metav1.ObjectMeta
-			Status   map[string]json.RawMessage
-		}
-		require.NoError(w.t, json.Unmarshal(data, &asked))
-		if asked.Metadata.ResourceVersion != w.ctj().ResourceVersion {
+		if asked.ResourceVersion != w.ctj().ResourceVersion || asked.UID != w.ctj().UID {
 			return apierrors.NewConflict(schema.GroupResource{}, playName, nil)
 		}
-		merged, err := fieldsOf(&w.ctj().Status)
-		require.NoError(w.t, err)
-		maps.Copy(merged, asked.Status)
-		maps.DeleteFunc(merged, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
-		text, err := json.Marshal(merged)
+		text, err := json.Marshal(asked.Status)
 		require.NoError(w.t, err)
 		next := w.ctj().DeepCopy()
 		next.Status = v1alpha.ChangeTriggeredJobStatus{}
@@ -671,7 +661,7 @@ func (w statusWriter) Patch(_ context.Context, object client.Object, patch clien
 		w.check(next)
 		w.writes++
 		w.store(next)
-		next.DeepCopyInto(object.(*v1alpha.ChangeTriggeredJob))
+		next.DeepCopyInto(asked)
 		return nil
 	})
 }

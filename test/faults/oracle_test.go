@@ -84,7 +84,7 @@ func (s *tale) says(count int64, hash, lastTriggered string) {
 		ResourceHashes: []v1alpha.ResourceHash{{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name,
 			Fields: []v1alpha.FieldHash{{Field: "*", Hash: hash, LastTriggeredHash: lastTriggered}}}},
 	}
-	s.happens("patch", "changetriggeredjobs", "status", "ctj", http.StatusOK, s.ctj.DeepCopy())
+	s.happens("update", "changetriggeredjobs", "status", "ctj", http.StatusOK, s.ctj.DeepCopy())
 	s.present = hash
 }
 

@@ -33,7 +33,7 @@ func (c *call) writes() bool {
 	return slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, c.Verb)
 }
 
-// is says what a request is about, such as "create jobs" or "patch changetriggeredjobs/status".
+// is says what a request is about, such as "create jobs" or "update changetriggeredjobs/status".
 func (c *call) is(what string) bool {
 	about := c.Verb + " " + c.Resource
 	if c.Subresource != "" {

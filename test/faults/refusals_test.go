@@ -20,7 +20,7 @@ func TestWhatTheAPIServerRefusesForAWhileIsDoneAfterwards(t *testing.T) {
 	w.ctj("forbids", []string{"config"}, func(s *v1alpha.ChangeTriggeredJobSpec) { s.ConcurrencyPolicy = v1alpha.ForbidConcurrent })
 	w.watching("ctj", "forbids")
 
-	status := func(c *call) bool { return c.is("patch changetriggeredjobs/status") }
+	status := func(c *call) bool { return c.is("update changetriggeredjobs/status") }
 	create := func(c *call) bool { return c.is("create jobs") }
 	writes := func(c *call) bool { return c.writes() && c.Resource != "leases" }
 	reads := func(c *call) bool { return !c.writes() && !c.watches() }
@@ -81,7 +81,7 @@ func TestARequestThatNobodyAnswersIsGivenUp(t *testing.T) {
 	w.watching("waits", "goes-on")
 	first := trigger.JobName("waits", ctj.UID, 1)
 	swallowed := w.inject(isSwallowed, func(c *call) bool {
-		return c.is("create events") || c.is("patch changetriggeredjobs/status") && c.Name == "waits"
+		return c.is("create events") || c.is("update changetriggeredjobs/status") && c.Name == "waits"
 	})
 	w.change("config")
 	w.triggered("goes-on", 1)

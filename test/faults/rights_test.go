@@ -85,7 +85,7 @@ func (w *world) asSomebody() map[string]*right {
 		"leases":              allows("coordination.k8s.io", "leases", "get", "create", "update"),
 		"events":              allows("events.k8s.io", "events", "create", "patch"),
 		"changetriggeredjobs": allows("triggers.changejob.dev", "changetriggeredjobs", "list", "get", "watch"),
-		"status":              allows("triggers.changejob.dev", "changetriggeredjobs/status", "patch"),
+		"status":              allows("triggers.changejob.dev", "changetriggeredjobs/status", "update"),
 		"finalizers":          allows("triggers.changejob.dev", "changetriggeredjobs/finalizers", "update"),
 		"jobs":                allows("batch", "jobs", "list", "get", "watch", "delete"),
 		"creates":             allows("batch", "jobs", "create"),

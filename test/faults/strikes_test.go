@@ -61,7 +61,7 @@ func (s *soak) spoiltRequests(hold func()) []func() {
 		during(fails, writes),
 		during(losesAnswer, writes),
 		during(carriesOutFails, writes),
-		during(conflicts, func(c *call) bool { return c.is("patch changetriggeredjobs/status") }),
+		during(conflicts, func(c *call) bool { return c.is("update changetriggeredjobs/status") }),
 		during(throttles, everything),
 		during(timesOut, writes),
 		during(isUnavailable, everything),

@@ -180,7 +180,7 @@ func TestAnInstallation(t *testing.T) {
 			{may: true, verb: "create", group: "events.k8s.io", resource: "events", within: "default"},
 
 			{may: true, verb: "get", group: "triggers.changejob.dev", resource: "changetriggeredjobs", within: "default"},
-			{may: true, verb: "patch", group: "triggers.changejob.dev", resource: "changetriggeredjobs", sub: "status", within: "default"},
+			{may: true, verb: "update", group: "triggers.changejob.dev", resource: "changetriggeredjobs", sub: "status", within: "default"},
 			{may: true, verb: "update", group: "triggers.changejob.dev", resource: "changetriggeredjobs", sub: "finalizers", within: "default"},
 			{may: false, verb: "update", group: "triggers.changejob.dev", resource: "changetriggeredjobs", within: "default"},
 			{may: false, verb: "delete", group: "triggers.changejob.dev", resource: "changetriggeredjobs", within: "default"},
