@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -53,6 +54,7 @@ const (
 // Watches is the part of the watch engine that the reconciler uses.
 type Watches interface {
 	Set(owner types.NamespacedName, references []watch.Reference)
+	SetAll(references map[types.NamespacedName][]watch.Reference)
 	Remove(owner types.NamespacedName)
 	Observe(owner types.NamespacedName) ([]watch.Observation, bool)
 	Scope(kind schema.GroupVersionKind) (namespaced bool, err error)
@@ -77,6 +79,8 @@ type Reconciler struct {
 	Term func() int64
 
 	memory *memory
+	// introduced is done once the watches know of everything that the cache had at the start.
+	introduced sync.Once
 }
 
 // errDecideAnew asks for a live read and another decision at once: what was decided on turned out to be
@@ -85,6 +89,7 @@ var errDecideAnew = errors.New("to be decided anew")
 
 // Reconcile brings one ChangeTriggeredJob up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	r.introduced.Do(func() { r.introduce(ctx) })
 	var stale error
 	began := r.Clock.Now()
 	for attempt := 0; attempt < immediateAttempts && r.Clock.Since(began) < immediateTime; attempt++ {

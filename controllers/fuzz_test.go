@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand"
 	"slices"
 	"strconv"
@@ -525,6 +524,13 @@ func (p *process) Set(_ types.NamespacedName, references []watch.Reference) {
 	p.references = references
 }
 
+// SetAll implements Watches.
+func (p *process) SetAll(references map[types.NamespacedName][]watch.Reference) {
+	for _, given := range references {
+		p.references = given
+	}
+}
+
 // Remove implements Watches.
 func (p *process) Remove(types.NamespacedName) { p.references = nil }
 
@@ -561,6 +567,10 @@ func (c cached) Get(_ context.Context, _ client.ObjectKey, object client.Object,
 }
 
 func (c cached) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	if ctjs, ok := list.(*v1alpha.ChangeTriggeredJobList); ok {
+		ctjs.Items = append(ctjs.Items, *c.ctjs[c.cachedCTJ].DeepCopy())
+		return nil
+	}
 	found := list.(*batchv1.JobList)
 	stored := c.jobs[c.cachedJobs]
 	for i := range stored {

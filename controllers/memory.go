@@ -76,6 +76,14 @@ func (m *memory) forget(name types.NamespacedName) {
 	delete(m.records, name)
 }
 
+// check returns what the spec of ctj comes to, which is found out once for each generation.
+func (r *record) check(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
+	if r.spec == nil || r.spec.generation != ctj.Generation {
+		r.spec = checkSpec(ctj)
+	}
+	return r.spec
+}
+
 // refused remembers that the API server would not create the Job.
 func (r *record) refused(generation int64, reason, message string, now time.Time) *trigger.Refusal {
 	if r.refusal == nil || r.refusedGeneration != generation {

@@ -23,9 +23,7 @@ const jobOwnerIndex = "changejob.dev/owner-uid"
 
 // observe gathers what the decision is made from: the spec, what the watches have seen, and the Jobs.
 func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record) (trigger.Input, error) {
-	if record.spec == nil || record.spec.generation != ctj.Generation {
-		record.spec = checkSpec(ctj)
-	}
+	record.check(ctj)
 	owner := client.ObjectKeyFromObject(ctj)
 	problems := record.spec.problems
 	if len(problems) > 0 {

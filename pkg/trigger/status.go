@@ -3,6 +3,7 @@ package trigger
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -74,6 +75,9 @@ func (s *state) firstLookEnd() time.Time {
 
 // hashesAlone reports whether next says nothing new but the hashes of what is pending anyway.
 func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
+	if next.TriggerCount != s.stored.TriggerCount {
+		return false
+	}
 	rest := next.DeepCopy()
 	for i := range min(len(rest.ResourceHashes), len(s.stored.ResourceHashes)) {
 		fields, stored := rest.ResourceHashes[i].Fields, s.stored.ResourceHashes[i].Fields
@@ -88,6 +92,12 @@ func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
 
 // alike reports whether two statuses are stored as the same bytes: then there is nothing to write.
 func alike(a, b *v1alpha.ChangeTriggeredJobStatus) bool {
+	if a.TriggerCount != b.TriggerCount || a.ObservedGeneration != b.ObservedGeneration {
+		return false
+	}
+	if reflect.DeepEqual(a, b) { // so it is most of the time, and that is found out sooner
+		return true
+	}
 	// A status can always be marshalled. Were that to change, differing would be the safe answer.
 	bytesA, errA := json.Marshal(a)
 	bytesB, errB := json.Marshal(b)

@@ -103,6 +103,23 @@ func TestReferencesGivenBeforeStartAreServed(t *testing.T) {
 	})
 }
 
+func TestOwnersThatAreGivenTogetherAreServedByOnePlan(t *testing.T) {
+	server := servers["with WatchList"].Server(t)
+	namespace := server.Namespace(t)
+	requests := &counter{}
+	p := startEngine(t, requests.count(server.Config))
+	many := map[types.NamespacedName][]Reference{}
+	for i := range 10 * DefaultThreshold {
+		many[named(fmt.Sprint(i))] = []Reference{refer(t, configMaps, namespace, fmt.Sprint(i), "data.a")}
+	}
+	before := requests.total()
+	p.SetAll(many)
+	for owner := range many {
+		p.eventually(owner, absent)
+	}
+	require.Less(t, requests.total()-before, 10, "the namespace is watched, and its kind asked for")
+}
+
 func TestAnObjectThatJoinsARunningScopeIsReadAtOnce(t *testing.T) {
 	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
 		namespace := server.Namespace(t)

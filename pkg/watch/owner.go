@@ -64,7 +64,23 @@ func (e *Engine) Set(name types.NamespacedName, references []Reference) {
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	o = e.owners[name]
+	e.set(name, references)
+	signal(e.replan)
+}
+
+// SetAll is Set for many owners at once, whose references are planned together: were they given one by one, the first
+// would be watched object by object, only to be watched as a whole when the others have come.
+func (e *Engine) SetAll(references map[types.NamespacedName][]Reference) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, given := range references {
+		e.set(name, given)
+	}
+	signal(e.replan)
+}
+
+func (e *Engine) set(name types.NamespacedName, references []Reference) {
+	o := e.owners[name]
 	if o == nil {
 		o = &owner{name: name}
 		e.owners[name] = o
@@ -75,7 +91,6 @@ func (e *Engine) Set(name types.NamespacedName, references []Reference) {
 		o.references = append(o.references, e.acquire(o, given, former))
 	}
 	e.release(o, former)
-	signal(e.replan)
 }
 
 // Remove forgets owner. A watch that serves nobody any more is stopped.
