@@ -51,7 +51,7 @@ func TestFlagsAndTheirEnvironment(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			want := &options{
-				namespace: "operators", pollInterval: time.Minute, metricsAddress: "0", metricsSecure: true, probeAddress: ":8081",
+				namespace: "operators", pollInterval: time.Minute, metricsAddress: "0", metricsSecure: true, probeAddress: ":8081", pprofAddress: "0",
 				concurrency: 16, watchThreshold: watch.DefaultThreshold, webhooks: true, authorize: true, webhookCert: certSelf,
 				webhookCertDir: "/tmp/k8s-webhook-server/serving-certs", webhookPort: 9443,
 			}
