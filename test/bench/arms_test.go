@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,20 +28,8 @@ import (
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
-const (
-	// patience is how long the largest of arms may take for anything.
-	patience = 10 * time.Minute
-	// parallel is how many requests the benchmarks themselves have under way at a time.
-	parallel = 32
-)
-
-// repeats is how often each figure is taken in this run.
-func repeats() int {
-	if short() {
-		return 2
-	}
-	return rounds
-}
+// patience is how long the largest of arms may take for anything.
+const patience = 10 * time.Minute
 
 // shape is what an arm works on: n ChangeTriggeredJobs, and as many ConfigMaps, or with fanOut one that all of them watch.
 type shape struct {
@@ -166,17 +153,6 @@ func (a *arm) populate(b *testing.B) {
 			},
 		})
 	})
-}
-
-// each does something n times, several at a time.
-func each(b *testing.B, n int, do func(ctx context.Context, i int) error) {
-	b.Helper()
-	group, ctx := errgroup.WithContext(b.Context())
-	group.SetLimit(parallel)
-	for i := range n {
-		group.Go(func() error { return do(ctx, i) })
-	}
-	require.NoError(b, group.Wait())
 }
 
 // follow calls saw for everything that happens in the namespace to objects of the list's kind.

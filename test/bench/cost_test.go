@@ -194,7 +194,7 @@ func BenchmarkCost(b *testing.B) {
 	w.namespace = w.server.Namespace(b)
 	ways := w.irrelevances(w.namespace)
 	for n, way := range ways {
-		together(b, watchedObjects, func(ctx context.Context, i int) error {
+		each(b, watchedObjects, func(ctx context.Context, i int) error {
 			if err := way.make(ctx, i); err != nil {
 				return err
 			}
@@ -226,7 +226,7 @@ func (w *costWorld) changes(b *testing.B, way *irrelevance, count int) {
 	b.Helper()
 	w.made += count
 	from := w.made
-	together(b, watchedObjects, func(ctx context.Context, i int) error {
+	each(b, watchedObjects, func(ctx context.Context, i int) error {
 		for k := range count / watchedObjects {
 			if err := way.change(ctx, i, from+k); err != nil {
 				return err
@@ -239,7 +239,7 @@ func (w *costWorld) changes(b *testing.B, way *irrelevance, count int) {
 func (w *costWorld) mark(b *testing.B, way *irrelevance) {
 	b.Helper()
 	w.made++
-	together(b, watchedObjects, func(ctx context.Context, i int) error { return way.mark(ctx, i, w.made) })
+	each(b, watchedObjects, func(ctx context.Context, i int) error { return way.mark(ctx, i, w.made) })
 }
 
 // operator measures one round of an operator.

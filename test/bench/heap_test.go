@@ -27,7 +27,7 @@ func BenchmarkHeap(b *testing.B) {
 	namespace := server.Namespace(b)
 	made := 0
 	for _, size := range sizes {
-		together(b, size-made, func(ctx context.Context, i int) error {
+		each(b, size-made, func(ctx context.Context, i int) error {
 			return server.Client.Create(ctx, sizedConfig(namespace, configName(made+i), 64))
 		})
 		made = size

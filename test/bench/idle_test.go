@@ -33,7 +33,7 @@ func BenchmarkIdle(b *testing.B) {
 	server := apiserver.Start(b, apiserver.CRDs(), apiserver.AuditUsers(audit, measuredUser))
 	log := newRequestLog(audit)
 	makeNamespaces(b, server, idleNamespaces, numbered("idle"))
-	together(b, size, func(ctx context.Context, i int) error {
+	each(b, size, func(ctx context.Context, i int) error {
 		namespace := numbered("idle")(i % idleNamespaces)
 		if err := server.Client.Create(ctx, sizedConfig(namespace, configName(i), 64)); err != nil {
 			return err
@@ -85,11 +85,11 @@ func BenchmarkWatches(b *testing.B) {
 				namespace = numbered("each")
 				makeNamespaces(b, server, n-made, func(i int) string { return namespace(made + i) })
 			}
-			together(b, n-made, func(ctx context.Context, i int) error {
+			each(b, n-made, func(ctx context.Context, i int) error {
 				return server.Client.Create(ctx, sizedConfig(namespace(made+i), configName(made+i), 64))
 			})
 			made = n
-			together(b, n, func(ctx context.Context, i int) error {
+			each(b, n, func(ctx context.Context, i int) error {
 				return server.Client.Create(ctx, subjectOf(home, subjectName(i), toConfig(namespace(i), configName(i))))
 			})
 			process := operator.Start(b, operator.Options{KubeConfig: kubeConfig})

@@ -37,7 +37,7 @@ func BenchmarkLatency(b *testing.B) {
 		a.sweep(b)
 	}
 	next := 0 // the object that is changed next
-	for round := range repeats() {
+	for round := range takes() {
 		alone := make([][]float64, len(arms))
 		pace := time.NewTicker(breath)
 		for range samples {

@@ -54,7 +54,7 @@ func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int
 	names := refer(b, server, namespace, 0, referencedBeside, 1)
 	made := 0
 	for _, size := range sizes {
-		together(b, size-made, func(ctx context.Context, i int) error {
+		each(b, size-made, func(ctx context.Context, i int) error {
 			return server.Client.Create(ctx, sizedConfig(namespace, numbered("crowd")(made+i), objectBytes))
 		})
 		made = size
@@ -119,9 +119,9 @@ func BenchmarkMemoryByReferences(b *testing.B) {
 
 // refer makes the ConfigMaps of the numbers from and up to, without it, and ChangeTriggeredJobs with so many references each, or fewer. It
 // returns the names, as rivals take them.
-func refer(b *testing.B, server *apiserver.Server, namespace string, from, to, each int) (names []string) {
+func refer(b *testing.B, server *apiserver.Server, namespace string, from, to, share int) (names []string) {
 	b.Helper()
-	together(b, to-from, func(ctx context.Context, i int) error {
+	each(b, to-from, func(ctx context.Context, i int) error {
 		return server.Client.Create(ctx, sizedConfig(namespace, configName(from+i), objectBytes))
 	})
 	var subjects []*v1alpha.ChangeTriggeredJob
@@ -130,14 +130,14 @@ func refer(b *testing.B, server *apiserver.Server, namespace string, from, to, e
 		names = append(names, namespace+"/"+configName(i))
 		numbers = append(numbers, i)
 	}
-	for some := range slices.Chunk(numbers, each) {
+	for some := range slices.Chunk(numbers, share) {
 		var references []v1alpha.ResourceReference
 		for _, i := range some {
 			references = append(references, toConfig(namespace, configName(i)))
 		}
 		subjects = append(subjects, subjectOf(namespace, subjectName(some[0]), references...))
 	}
-	together(b, len(subjects), func(ctx context.Context, i int) error { return server.Client.Create(ctx, subjects[i]) })
+	each(b, len(subjects), func(ctx context.Context, i int) error { return server.Client.Create(ctx, subjects[i]) })
 	return names
 }
 

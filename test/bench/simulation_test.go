@@ -59,7 +59,7 @@ func podName(node, i int) string { return fmt.Sprintf("pod-%d-%d", node, i) }
 func (s *simulation) populate(b *testing.B) {
 	b.Helper()
 	makeNamespaces(b, s.server, (s.nodes+9)/10, numbered("team"))
-	together(b, s.nodes, func(ctx context.Context, node int) error {
+	each(b, s.nodes, func(ctx context.Context, node int) error {
 		namespace := s.namespace(node)
 		for i := range podsOfNode {
 			if err := s.server.Client.Create(ctx, simulatedPod(namespace, podName(node, i))); err != nil {
@@ -103,7 +103,7 @@ func (s *simulation) trigger(b *testing.B) {
 	process := operator.Start(b, operator.Options{KubeConfig: s.server.KubeConfig})
 	awaitAll(b, s.server, "", 2*s.nodes, hasBaselines)
 	s.made++
-	together(b, 2*s.nodes, func(ctx context.Context, i int) error { return s.changeConfig(ctx, i/2, 2*i) })
+	each(b, 2*s.nodes, func(ctx context.Context, i int) error { return s.changeConfig(ctx, i/2, 2*i) })
 	awaitAll(b, s.server, "", 2*s.nodes, func(ctj *v1alpha.ChangeTriggeredJob) bool { return ctj.Status.TriggerCount > 0 })
 	process.Stop(b)
 }

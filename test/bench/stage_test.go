@@ -21,24 +21,24 @@ import (
 const (
 	// stagePatience is how long setting the stage may take: a hundred thousand objects are made for some.
 	stagePatience = 20 * time.Minute
-	// hands is how many requests are made at the same time for it.
-	hands = 16
+	// hands is how many requests the benchmarks themselves have under way at a time.
+	hands = 32
 	// mostReferences is how many references one ChangeTriggeredJob may have.
 	mostReferences = 64
 	// objectBytes is how large the objects are, where that matters.
 	objectBytes = 4 << 10
 )
 
-// takes is how often a figure is taken.
+// takes is how often a figure is taken in this run: at least twice, so that sides which take turns have had all of them.
 func takes() int {
 	if short() {
-		return 1
+		return 2
 	}
 	return rounds
 }
 
-// together does something n times, some at a time.
-func together(b *testing.B, n int, do func(ctx context.Context, i int) error) {
+// each does something n times, several at a time.
+func each(b *testing.B, n int, do func(ctx context.Context, i int) error) {
 	b.Helper()
 	group, ctx := errgroup.WithContext(b.Context())
 	group.SetLimit(hands)
@@ -67,7 +67,7 @@ func toConfig(namespace, name string) v1alpha.ResourceReference {
 // makeNamespaces makes namespaces, as they are named.
 func makeNamespaces(b *testing.B, server *apiserver.Server, n int, name func(int) string) {
 	b.Helper()
-	together(b, n, func(ctx context.Context, i int) error {
+	each(b, n, func(ctx context.Context, i int) error {
 		return server.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name(i)}})
 	})
 }

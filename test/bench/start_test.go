@@ -93,7 +93,7 @@ func (w *startWorld) grow(b *testing.B, size int) {
 	b.Helper()
 	before := w.size
 	w.size = size
-	together(b, size-before, func(ctx context.Context, i int) error {
+	each(b, size-before, func(ctx context.Context, i int) error {
 		i += before
 		object, err := w.reference(i)
 		if err != nil {
@@ -109,7 +109,7 @@ func (w *startWorld) grow(b *testing.B, size int) {
 	})
 	process := operator.Start(b, operator.Options{KubeConfig: w.server.KubeConfig, Args: []string{"--leader-elect"}})
 	awaitAll(b, w.server, "", size, hasBaselines)
-	together(b, size-before, func(ctx context.Context, i int) error { return w.change(ctx, before+i) })
+	each(b, size-before, func(ctx context.Context, i int) error { return w.change(ctx, before+i) })
 	w.triggers += size - before
 	awaitAll(b, w.server, "", size, func(ctj *v1alpha.ChangeTriggeredJob) bool { return ctj.Status.TriggerCount > 0 })
 	w.finish(b)
@@ -122,7 +122,7 @@ func (w *startWorld) finish(b *testing.B) {
 	var list batchv1.JobList
 	require.NoError(b, w.server.Client.List(b.Context(), &list, client.HasLabels{job.OwnerLabel}))
 	assert.Len(b, list.Items, w.triggers, "Jobs")
-	together(b, len(list.Items), func(ctx context.Context, i int) error {
+	each(b, len(list.Items), func(ctx context.Context, i int) error {
 		if len(list.Items[i].Status.Conditions) > 0 {
 			return nil
 		}
@@ -255,7 +255,7 @@ func (w *startWorld) bytes(b *testing.B, size int) {
 // triggered once, and nothing else has.
 func (w *startWorld) check(b *testing.B) {
 	b.Helper()
-	together(b, len(startKinds), w.change)
+	each(b, len(startKinds), w.change)
 	w.triggers += len(startKinds)
 	process, _ := w.launch(b, w.server.KubeConfig)
 	w.compared(b, process, w.size)

@@ -19,7 +19,7 @@ const (
 	// Start is the time, in s, from the lease acquired (for the list: from its start) until the last of N ChangeTriggeredJobs
 	// over 10 kinds is compared with its baseline.
 	Start = "start"
-	// StartProcess is the same from the start of the process, which waits for its lease in vain before.
+	// StartProcess is the same from the start of the process, whose lease is free.
 	StartProcess = "start, the whole process"
 	// StartBytes is how many MiB are read for it.
 	StartBytes = "start, bytes read"
