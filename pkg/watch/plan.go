@@ -45,12 +45,18 @@ func scopesOf(object types.NamespacedName) []scope {
 	return []scope{clusterScope, {namespace: object.Namespace}, objectScope(object)}
 }
 
+// together is by how many times threshold the objects that are watched one by one may exceed it, those of all namespaces together.
+const together = 4
+
 // plan returns the narrowest scopes that serve the referenced objects of one kind: single objects while
 // there are at most threshold of them in a namespace, else the namespace; and while there are at most
-// threshold namespaces, those, else the cluster. A scope that was denied is not used: the narrower ones
+// threshold namespaces, those, else the cluster. Where that would still be more than together times threshold single
+// objects, every namespace with more than one is watched as a whole: each watch takes memory on both sides, and time at the
+// start. A scope that was denied is not used: the narrower ones
 // stand in for it, down to the single object, which is used even if denied, because nothing is left.
 //
-// So that it does not flap, a wide scope that is in use (current) is left only at half the threshold.
+// So that it does not flap, a wide scope that is in use (current) is left only at half the threshold, and so are
+// the namespaces that are watched for all of them together.
 // A negative threshold always gives the widest scope. The result is sorted and depends on nothing else.
 func plan(objects []types.NamespacedName, denied, current map[scope]bool, threshold int) []scope {
 	if len(objects) == 0 {
@@ -72,10 +78,12 @@ func plan(objects []types.NamespacedName, denied, current map[scope]bool, thresh
 	if wide(clusterScope, len(byNamespace)) || wide(clusterScope, len(byNamespace[""])) {
 		return []scope{clusterScope}
 	}
+	crowded := crowded(byNamespace, denied, current, threshold)
 	var scopes []scope
 	for namespace, objects := range byNamespace {
-		if namespace != "" && wide(scope{namespace: namespace}, len(objects)) {
-			scopes = append(scopes, scope{namespace: namespace})
+		whole := scope{namespace: namespace}
+		if namespace != "" && (wide(whole, len(objects)) || crowded && len(objects) > 1 && !denied[whole]) {
+			scopes = append(scopes, whole)
 			continue
 		}
 		for _, object := range objects {
@@ -84,6 +92,23 @@ func plan(objects []types.NamespacedName, denied, current map[scope]bool, thresh
 	}
 	sortScopes(scopes)
 	return scopes
+}
+
+// crowded says whether there are too many objects that might be watched one by one, all namespaces together. Those count
+// for which there is a choice. It was so before where a namespace is watched for no more objects than it would be left with.
+func crowded(byNamespace map[string][]types.NamespacedName, denied, current map[scope]bool, threshold int) bool {
+	count, limit := 0, together*threshold
+	for namespace, objects := range byNamespace {
+		whole := scope{namespace: namespace}
+		if namespace == "" || denied[whole] || len(objects) > threshold {
+			continue
+		}
+		count += len(objects)
+		if current[whole] && len(objects) <= threshold/2 {
+			limit = together * threshold / 2
+		}
+	}
+	return count > limit
 }
 
 func sortScopes(scopes []scope) {

@@ -26,6 +26,24 @@ func inNamespaces(count int) []types.NamespacedName {
 	return names
 }
 
+// perNamespace are objects in so many namespaces, as many in each.
+func perNamespace(namespaces, count int) []types.NamespacedName {
+	var names []types.NamespacedName
+	for i := range namespaces {
+		names = append(names, objects(fmt.Sprintf("ns-%d", i), count)...)
+	}
+	return names
+}
+
+// wholes are so many of their scopes.
+func wholes(namespaces int) []scope {
+	var all []scope
+	for i := range namespaces {
+		all = append(all, scope{namespace: fmt.Sprintf("ns-%d", i)})
+	}
+	return all
+}
+
 func scopes(s ...scope) map[scope]bool {
 	set := map[scope]bool{}
 	for _, s := range s {
@@ -65,6 +83,22 @@ func TestPlan(t *testing.T) {
 		},
 		"many namespaces are watched as the cluster": {
 			objects: inNamespaces(5), threshold: 4, want: []scope{clusterScope},
+		},
+		"few objects of several namespaces are watched one by one while they are few together": {
+			objects: perNamespace(4, 4), threshold: 4, want: single(perNamespace(4, 4)),
+		},
+		"many objects of all namespaces together are watched as those namespaces that have more than one": {
+			objects: append(perNamespace(6, 3), objects("a", 1)...), threshold: 4, denied: scopes(clusterScope),
+			want: append(wholes(6), single(objects("a", 1))...),
+		},
+		"namespaces that are denied are no reason to watch others as a whole": {
+			objects: perNamespace(6, 3), threshold: 4, denied: scopes(append(wholes(2), clusterScope)...), want: single(perNamespace(6, 3)),
+		},
+		"namespaces that are watched as a whole for all together are left at half of it": {
+			objects: perNamespace(4, 2), threshold: 4, denied: scopes(clusterScope), current: scopes(wholes(4)...), want: single(perNamespace(4, 2)),
+		},
+		"namespaces that are watched as a whole for all together stay so while above half of it": {
+			objects: perNamespace(5, 2), threshold: 4, denied: scopes(clusterScope), current: scopes(wholes(5)...), want: wholes(5),
 		},
 		"few cluster-scoped objects are watched one by one": {
 			objects: objects("", 4), threshold: 4, want: single(objects("", 4)),
@@ -117,11 +151,11 @@ func TestPlanCoversEveryReferenceOnceWhateverTheOrder(t *testing.T) {
 		object := rapid.Custom(func(t *rapid.T) types.NamespacedName {
 			o := types.NamespacedName{Name: rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name")}
 			if !clusterScoped {
-				o.Namespace = rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "namespace")
+				o.Namespace = rapid.SampledFrom([]string{"v", "w", "x", "y", "z"}).Draw(t, "namespace")
 			}
 			return o
 		})
-		objects := rapid.SliceOfNDistinct(object, 0, 12, func(o types.NamespacedName) types.NamespacedName { return o }).Draw(t, "objects")
+		objects := rapid.SliceOfNDistinct(object, 0, 20, func(o types.NamespacedName) types.NamespacedName { return o }).Draw(t, "objects")
 		some := func(label string) map[scope]bool {
 			set := map[scope]bool{}
 			for _, o := range objects {

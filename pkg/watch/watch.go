@@ -81,10 +81,10 @@ func (e *ScopeError) Error() string {
 const (
 	// DefaultPollInterval is the default of Options.PollInterval.
 	DefaultPollInterval = time.Minute
-	// DefaultThreshold is the default of Options.Threshold. A watch costs the operator about 40 KiB and
-	// the API server about as much; one namespace's watch costs the transfer of everything in it. At 16,
-	// one kind has at most 256 watches (where nothing wider is denied), and a namespace is read whole
-	// only for references enough to make it likely that most of it counts.
+	// DefaultThreshold is the default of Options.Threshold. A watch costs the operator about 130 KiB, the API server as much
+	// again, and 2 ms of the start; one namespace's watch costs the transfer of everything in it. At 16,
+	// one kind has at most 64 watches (where nothing wider is denied), and a namespace is read whole
+	// only for references enough to make it likely that most of it counts, or where there are many of them.
 	DefaultThreshold = 16
 
 	// settleTime is how long after a change of references the watches are planned anew, so that many
@@ -105,7 +105,8 @@ type Options struct {
 	PollInterval time.Duration
 	// Threshold is how many objects of one kind in one namespace are watched one by one, before their
 	// namespace is watched as a whole; and how many namespaces of one kind are watched one by one, before
-	// the cluster is. Negative: always as wide as permissions let.
+	// the cluster is. Where there are more than four times as many single objects of one kind, their namespaces are watched as a
+	// whole, too. Negative: always as wide as permissions let.
 	Threshold int
 	// Log tells what is watched and what goes wrong; never anything that an object contains.
 	Log logr.Logger
