@@ -99,7 +99,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 		return nil
 	}
 	written := statusUpdate(ctj, status)
-	switch err := r.Client.Status().Update(ctx, written); {
+	switch err := r.Client.Status().Update(ctx, written, plainly); {
 	case err == nil:
 		record.wrote(written.ResourceVersion, r.Clock.Now())
 		return nil
@@ -114,6 +114,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 		return fmt.Errorf("write status: %w: %w", errDecideAnew, err)
 	}
 }
+
+// plainly spares the API server the search for unknown fields: there are none.
+const plainly = client.FieldValidation(metav1.FieldValidationIgnore)
 
 // reasonStatusRefused is the reason of the event for a status that does not fit the CRD's schema.
 const reasonStatusRefused = "StatusRefused"
