@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// memoryLimit is nine tenths of the memory limit in config/manager, as is usual for a Go program in a container: with it, how far garbage
-	// may pile up does not depend on the machine. The rivals have none: two of them need more than that.
+	// memoryLimit is that of config/manager: with it, how far garbage may pile up does not depend on the machine. The rivals have
+	// none: two of them need more than that.
 	memoryLimit = "GOMEMLIMIT=460MiB"
 	// referencedBeside is how many objects are referenced beside the crowd.
 	referencedBeside = 10

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
@@ -178,6 +180,16 @@ func TestTheOperatorRunsWithLeastPrivilege(t *testing.T) {
 			assert.Equal(t, "/readyz", container.ReadinessProbe.HTTPGet.Path)
 		})
 	}
+}
+
+func TestTheGarbageCollectorKnowsTheMemoryLimit(t *testing.T) {
+	deployment := get[appsv1.Deployment](t, render(t, config+"/default"), "Deployment", operator)
+	container := deployment.Spec.Template.Spec.Containers[0]
+	i := slices.IndexFunc(container.Env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" })
+	require.GreaterOrEqual(t, i, 0)
+	soft, err := resource.ParseQuantity(strings.TrimSuffix(container.Env[i].Value, "B")) // Go's MiB is Kubernetes' Mi
+	require.NoError(t, err)
+	assert.InDelta(t, 0.9, soft.AsApproximateFloat64()/container.Resources.Limits.Memory().AsApproximateFloat64(), 0.01)
 }
 
 func TestTheWebhookIsReachedAndAskedOnlyWhereItMatters(t *testing.T) {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nusnewob/kube-changejob/test/bench/figures"
+	"github.com/nusnewob/kube-changejob/test/bench/scaling"
+)
+
+// scalable is a run that has what the scaling is computed from.
+func scalable() *figures.Run {
+	run := &figures.Run{}
+	add := func(measure, arm, statistic string, n int, value float64) {
+		run.Add(figures.Figure{Measure: measure, Arm: arm, Statistic: statistic, N: n}, value)
+	}
+	for _, n := range []int{100, 10_000} {
+		add(figures.ResidentReferences, figures.Operator, "", n, 50+float64(n)/512)
+		add(figures.ResidentStart, figures.Operator, "", n, 60+float64(n)/128)
+		add(figures.Start, figures.Operator, "", n, 0.1+float64(n)/5_000)
+	}
+	add(figures.HeapJob, figures.Operator, "", 0, 3)
+	add(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, 55)
+	add(figures.TriggerCPU, figures.Operator, "", 0, 2_000)
+	add(figures.Burst, figures.Bare, "", 10_000, 250)
+	return run
+}
+
+func TestTheScalingPageShowsEachClusterAndWhatWasSimulated(t *testing.T) {
+	run := scalable()
+	units, err := scaling.Of(run)
+	require.NoError(t, err)
+	for statistic, value := range units.Needs(scaling.Simulated(50)).Compared() {
+		run.Add(figures.Figure{Measure: figures.Simulation, Arm: figures.Operator, Statistic: statistic, N: 50}, 2*value)
+	}
+	parts, err := scalingBlocks(run)
+	require.NoError(t, err)
+	for _, c := range scaling.Clusters() {
+		assert.Contains(t, parts["clusters"], "| "+c.Name+" |")
+	}
+	assert.Contains(t, parts["units"], "| a trigger | 2.00 ms of a processor |")
+	rows := strings.Split(parts["simulation"], "\n")[2:]
+	assert.Len(t, rows, 5)
+	for _, row := range rows {
+		assert.True(t, strings.HasSuffix(row, "| 2.00 |"), row)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", scalingPage))
+	require.NoError(t, err)
+	_, err = fill(string(page), parts)
+	assert.NoError(t, err, "it has a place for each part")
+}
+
+func TestTheScalingPageSaysThatSomethingWasNotMeasured(t *testing.T) {
+	parts, err := scalingBlocks(&figures.Run{})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"units": notThese, "clusters": notThese, "simulation": notThese}, parts)
+}
