@@ -1,8 +1,6 @@
 package controllers
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
@@ -10,13 +8,12 @@ import (
 //
 // It carries the resourceVersion that was decided on, so that a process that acts on an old copy gets a
 // conflict instead of moving the baseline back. It leaves the spec out, which an update of status does not touch: a Job template
-// can be large, and this is written for every trigger. A patch would cost the API server half as much again, which
-// encodes what is stored, applies the patch to that, and decodes it, before it does what an update does.
+// can be large, and this is written for every trigger. It does not leave the metadata out: that is not touched either, but API
+// servers of v1.29 take what is missing from those who have applied it. A patch would need neither, and cost the API server half as
+// much again: it encodes what is stored, applies the patch to that, and decodes it, before it does what an update does.
 func statusUpdate(ctj *v1alpha.ChangeTriggeredJob, status *v1alpha.ChangeTriggeredJobStatus) *v1alpha.ChangeTriggeredJob {
-	return &v1alpha.ChangeTriggeredJob{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: ctj.Namespace, Name: ctj.Name, UID: ctj.UID, ResourceVersion: ctj.ResourceVersion,
-		},
-		Status: *status,
-	}
+	update := &v1alpha.ChangeTriggeredJob{Status: *status}
+	ctj.ObjectMeta.DeepCopyInto(&update.ObjectMeta)
+	update.ManagedFields = nil // those that are stored stay
+	return update
 }

@@ -17,13 +17,16 @@ func TestAStatusIsWrittenOnWhatItWasDecidedOnAndWithoutTheSpec(t *testing.T) {
 	ctj := &v1alpha.ChangeTriggeredJob{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "ns", Name: "ctj", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"label": "value"},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "somebody"}},
 		},
 		Spec:   v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template()},
 		Status: v1alpha.ChangeTriggeredJobStatus{LastJobStatus: v1alpha.JobActive, TriggerCount: 1},
 	}
 	assert.Equal(t, &v1alpha.ChangeTriggeredJob{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "ctj", UID: "uid", ResourceVersion: "7"},
-		Status:     v1alpha.ChangeTriggeredJobStatus{TriggerCount: 2},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns", Name: "ctj", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"label": "value"},
+		},
+		Status: v1alpha.ChangeTriggeredJobStatus{TriggerCount: 2},
 	}, statusUpdate(ctj, &v1alpha.ChangeTriggeredJobStatus{TriggerCount: 2}))
 }
 
