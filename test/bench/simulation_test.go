@@ -139,8 +139,8 @@ func (s *simulation) measure(b *testing.B, during time.Duration) {
 	}
 	asked, used, read, began := requests(), cpuTime(b, process.Pid()), proxy.readMiB(), time.Now()
 	s.live(b, during)
-	used = awaitStill(b, process.Pid()) - used
 	seconds := time.Since(began).Seconds()
+	used = awaitStill(b, process.Pid()) - used
 	for statistic, value := range map[string]float64{
 		scaling.Start:    started.Seconds(),
 		scaling.CPU:      1000 * used.Seconds() / seconds,
