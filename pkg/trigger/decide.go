@@ -120,12 +120,12 @@ func (s *state) trigger() *Creation {
 func (s *state) conclude(d Decision, v verdict) Decision {
 	next := s.status(v)
 	wake := soonest{now: s.in.Now}
-	switch at := s.writeAt(next); {
-	case alike(s.stored, next): // nothing to write
-	case at.After(s.in.Now):
-		wake.at(at)
-	default:
-		d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
+	if !alike(s.stored, next) { // there is something to write
+		if at := s.writeAt(next); at.After(s.in.Now) {
+			wake.at(at)
+		} else {
+			d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
+		}
 	}
 	if d.RequeueAfter == 0 {
 		wake.at(v.until)

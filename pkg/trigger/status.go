@@ -75,9 +75,6 @@ func (s *state) firstLookEnd() time.Time {
 
 // hashesAlone reports whether next says nothing new but the hashes of what is pending anyway.
 func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
-	if next.TriggerCount != s.stored.TriggerCount {
-		return false
-	}
 	rest := next.DeepCopy()
 	for i := range min(len(rest.ResourceHashes), len(s.stored.ResourceHashes)) {
 		fields, stored := rest.ResourceHashes[i].Fields, s.stored.ResourceHashes[i].Fields
