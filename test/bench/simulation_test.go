@@ -46,7 +46,6 @@ type simulation struct {
 	server  *apiserver.Server
 	nodes   int
 	cluster scaling.Cluster
-	made    int
 }
 
 const podsOfNode = 30
@@ -102,7 +101,6 @@ func (s *simulation) trigger(b *testing.B) {
 	b.Helper()
 	process := operator.Start(b, operator.Options{KubeConfig: s.server.KubeConfig})
 	awaitAll(b, s.server, "", 2*s.nodes, hasBaselines)
-	s.made++
 	each(b, 2*s.nodes, func(ctx context.Context, i int) error { return s.changeConfig(ctx, i/2, 2*i) })
 	awaitAll(b, s.server, "", 2*s.nodes, func(ctj *v1alpha.ChangeTriggeredJob) bool { return ctj.Status.TriggerCount > 0 })
 	process.Stop(b)
@@ -130,8 +128,7 @@ func (s *simulation) measure(b *testing.B, during time.Duration) {
 	process := operator.Launch(b, operator.Options{
 		KubeConfig: proxy.KubeConfig, Metrics: true, Args: []string{"--leader-elect"}, Env: []string{memoryLimit},
 	})
-	w := &startWorld{server: s.server}
-	started := w.compared(b, process, 2*s.nodes).Sub(w.acquired(b))
+	started := awaitCompared(b, process, 2*s.nodes).Sub(acquired(b, s.server))
 	requests := func() float64 {
 		m, err := operatorMetrics(process.MetricsURL)
 		require.NoError(b, err)
@@ -178,9 +175,8 @@ func (s *simulation) live(b *testing.B, during time.Duration) {
 	}
 	streams, _ := errgroup.WithContext(ctx)
 	streams.Go(stream(s.cluster.Crowds[0].Changes, func(k int) error { return s.changePod(ctx, k%s.nodes, k/s.nodes%podsOfNode) }))
-	streams.Go(stream(s.cluster.Triggers, func(int) error {
-		s.made++
-		i := (s.made - 1) % (2 * s.nodes)
+	streams.Go(stream(s.cluster.Triggers, func(k int) error {
+		i := k % (2 * s.nodes)
 		return s.changeConfig(ctx, i/2, 2*i)
 	}))
 	require.NoError(b, streams.Wait())

@@ -148,8 +148,8 @@ func BenchmarkStart(b *testing.B) {
 		w.grow(b, size)
 		for range takes() {
 			process, began := w.launch(b, w.server.KubeConfig)
-			compared := w.compared(b, process, size)
-			w.record(b, figures.Start, figures.Operator, "s", compared.Sub(w.acquired(b)).Seconds())
+			compared := awaitCompared(b, process, size)
+			w.record(b, figures.Start, figures.Operator, "s", compared.Sub(acquired(b, w.server)).Seconds())
 			w.record(b, figures.StartProcess, figures.Operator, "s", compared.Sub(began).Seconds())
 			w.record(b, figures.ResidentStart, figures.Operator, "MiB", memoryMiB(b, process.Pid(), "VmRSS"))
 			process.Stop(b)
@@ -171,9 +171,9 @@ func (w *startWorld) launch(b *testing.B, kubeConfig []byte) (process *operator.
 	return operator.Launch(b, operator.Options{KubeConfig: kubeConfig, Metrics: true, Args: []string{"--leader-elect"}}), began
 }
 
-// compared waits until each has been compared, and returns when the last was: then the operator rests. A reconcile succeeds
+// awaitCompared waits until each has been compared, and returns when the last was: then the operator rests. A reconcile succeeds
 // that has compared; one whose object has not been read yet asks for another one after a while, which its metrics tell apart.
-func (w *startWorld) compared(b *testing.B, process *operator.Process, size int) (last time.Time) {
+func awaitCompared(b *testing.B, process *operator.Process, size int) (last time.Time) {
 	b.Helper()
 	interval := 20 * time.Millisecond
 	if size >= 10_000 {
@@ -208,10 +208,10 @@ func (w *startWorld) compared(b *testing.B, process *operator.Process, size int)
 }
 
 // acquired is when the operator became the leader, by its own clock, which is this one.
-func (w *startWorld) acquired(b *testing.B) time.Time {
+func acquired(b *testing.B, server *apiserver.Server) time.Time {
 	b.Helper()
 	lease := &coordinationv1.Lease{}
-	require.NoError(b, w.server.Client.Get(b.Context(), types.NamespacedName{Namespace: "default", Name: leaseName}, lease))
+	require.NoError(b, server.Client.Get(b.Context(), types.NamespacedName{Namespace: "default", Name: leaseName}, lease))
 	require.NotEmpty(b, *lease.Spec.HolderIdentity)
 	return lease.Spec.AcquireTime.Time
 }
@@ -243,7 +243,7 @@ func (w *startWorld) bytes(b *testing.B, size int) {
 	b.Helper()
 	proxy := newCountingProxy(b, w.server)
 	process, _ := w.launch(b, proxy.KubeConfig)
-	w.compared(b, process, size)
+	awaitCompared(b, process, size)
 	w.record(b, figures.StartBytes, figures.Operator, "MiB", proxy.readMiB())
 	process.Stop(b)
 	proxy = newCountingProxy(b, w.server)
@@ -258,7 +258,7 @@ func (w *startWorld) check(b *testing.B) {
 	each(b, len(startKinds), w.change)
 	w.triggers += len(startKinds)
 	process, _ := w.launch(b, w.server.KubeConfig)
-	w.compared(b, process, w.size)
+	awaitCompared(b, process, w.size)
 	triggers := 0
 	for _, ctj := range allOf(b, w.server, "") {
 		triggers += int(ctj.Status.TriggerCount)

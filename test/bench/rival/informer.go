@@ -17,13 +17,8 @@ import (
 // informer is the operator's watch built on client-go's dynamic informer: it covers the kind in all namespaces, decodes and keeps every
 // object, and looks into those that are referenced.
 func informer(fs *flag.FlagSet) func(context.Context, *rest.Config) error {
-	resource := fs.String("resource", "", "what is watched, as version/resource or group/version/resource")
 	flags := newReferencedFlags(fs)
 	return func(ctx context.Context, config *rest.Config) error {
-		gvr, err := parseResource(*resource)
-		if err != nil {
-			return err
-		}
 		what, err := flags.open()
 		if err != nil {
 			return err
@@ -32,7 +27,7 @@ func informer(fs *flag.FlagSet) func(context.Context, *rest.Config) error {
 		if err != nil {
 			return err
 		}
-		shared := dynamicinformer.NewFilteredDynamicSharedInformerFactory(client, 0, metav1.NamespaceAll, nil).ForResource(gvr).Informer()
+		shared := dynamicinformer.NewFilteredDynamicSharedInformerFactory(client, 0, metav1.NamespaceAll, nil).ForResource(what.resource).Informer()
 		handled, err := shared.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(object any) { what.informed(object, true) },
 			UpdateFunc: func(_, object any) { what.informed(object, true) },

@@ -20,15 +20,10 @@ import (
 // metadata of every object, and of the referenced ones gets each version that an event tells of. There is a get for each event,
 // as there is where events are seconds apart, not one for several that a queue has merged.
 func metadata(fs *flag.FlagSet) func(context.Context, *rest.Config) error {
-	resource := fs.String("resource", "", "what is watched, as version/resource or group/version/resource")
 	kind := fs.String("kind", "", "its kind")
 	flags := newReferencedFlags(fs)
 	return func(ctx context.Context, config *rest.Config) error {
 		ctrl.SetLogger(logr.Discard())
-		gvr, err := parseResource(*resource)
-		if err != nil {
-			return err
-		}
 		what, err := flags.open()
 		if err != nil {
 			return err
@@ -44,12 +39,12 @@ func metadata(fs *flag.FlagSet) func(context.Context, *rest.Config) error {
 		ended := make(chan error, 1)
 		go func() { ended <- all.Start(ctx) }()
 		partial := &metav1.PartialObjectMetadata{}
-		partial.SetGroupVersionKind(gvr.GroupVersion().WithKind(*kind))
+		partial.SetGroupVersionKind(what.resource.GroupVersion().WithKind(*kind))
 		shared, err := all.GetInformer(ctx, partial)
 		if err != nil {
 			return err
 		}
-		get := func(object any) { what.get(ctx, client.Resource(gvr), object) }
+		get := func(object any) { what.get(ctx, client.Resource(what.resource), object) }
 		handled, err := shared.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 			AddFunc: get, UpdateFunc: func(_, object any) { get(object) }, DeleteFunc: get,
 		})

@@ -17,7 +17,9 @@ import (
 // referenced is what counts among the objects of a kind: those with these names, and in them what the paths select. It keeps
 // the digests that it saw last.
 type referenced struct {
-	paths []*fieldpath.Path
+	// resource is what is watched.
+	resource schema.GroupVersionResource
+	paths    []*fieldpath.Path
 	// changes is the file to which the name of an object goes, as a line, whenever its digests have changed.
 	changes *os.File
 
@@ -26,18 +28,23 @@ type referenced struct {
 }
 
 // referencedFlags are the flags that say what is referenced.
-type referencedFlags struct{ names, fields, changes *string }
+type referencedFlags struct{ resource, names, fields, changes *string }
 
 func newReferencedFlags(fs *flag.FlagSet) *referencedFlags {
 	return &referencedFlags{
-		names:   fs.String("names", "", "the objects that count, as namespace/name or name, separated by commas"),
-		fields:  fs.String("fields", "*", "the paths that count in them, separated by commas"),
-		changes: fs.String("changes", os.DevNull, "file to which the names of changed objects are appended"),
+		resource: fs.String("resource", "", "what is watched, as version/resource or group/version/resource"),
+		names:    fs.String("names", "", "the objects that count, as namespace/name or name, separated by commas"),
+		fields:   fs.String("fields", "*", "the paths that count in them, separated by commas"),
+		changes:  fs.String("changes", os.DevNull, "file to which the names of changed objects are appended"),
 	}
 }
 
 func (f *referencedFlags) open() (*referenced, error) {
-	r := &referenced{digests: map[string][]fieldpath.Digest{}}
+	resource, err := parseResource(*f.resource)
+	if err != nil {
+		return nil, err
+	}
+	r := &referenced{resource: resource, digests: map[string][]fieldpath.Digest{}}
 	for name := range strings.SplitSeq(*f.names, ",") {
 		r.digests[name] = nil
 	}
@@ -48,7 +55,6 @@ func (f *referencedFlags) open() (*referenced, error) {
 		}
 		r.paths = append(r.paths, path)
 	}
-	var err error
 	r.changes, err = os.OpenFile(*f.changes, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	return r, err
 }
