@@ -250,9 +250,9 @@ func (w *costWorld) operator(b *testing.B, arm string, n int, way *irrelevance, 
 	awaitAll(b, w.server, w.namespace, all, hasBaselines)
 	w.settle(b, process)
 	reconciles := func() float64 {
-		m, err := operatorMetrics(process.MetricsURL)
+		m, err := process.Metrics()
 		require.NoError(b, err)
-		return m.sum("controller_runtime_reconcile_total")
+		return m.Sum("controller_runtime_reconcile_total")
 	}
 	before := reconciles()
 	w.measure(b, arm, process.Pid(), way)

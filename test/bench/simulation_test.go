@@ -130,9 +130,9 @@ func (s *simulation) measure(b *testing.B, during time.Duration) {
 	})
 	started := awaitCompared(b, process, 2*s.nodes).Sub(acquired(b, s.server))
 	requests := func() float64 {
-		m, err := operatorMetrics(process.MetricsURL)
+		m, err := process.Metrics()
 		require.NoError(b, err)
-		return m.sum("rest_client_requests_total")
+		return m.Sum("rest_client_requests_total")
 	}
 	asked, used, read, began := requests(), cpuTime(b, process.Pid()), proxy.readMiB(), time.Now()
 	s.live(b, during)

@@ -188,20 +188,20 @@ func awaitCompared(b *testing.B, process *operator.Process, size int) (last time
 		if time.Now().After(deadline) || process.Ended() {
 			b.Fatalf("%.0f of %d compared\n%s", compared, size, process.Log())
 		}
-		m, err := operatorMetrics(process.MetricsURL)
+		m, err := process.Metrics()
 		if err != nil {
 			continue // it does not listen yet
 		}
 		now := time.Now()
-		if count := m.sum(total, `result="success"`); count != compared {
+		if count := m.Sum(total, `result="success"`); count != compared {
 			compared, last = count, now
 		}
-		busy := m.sum("workqueue_depth") + m.sum("controller_runtime_active_workers")
+		busy := m.Sum("workqueue_depth") + m.Sum("controller_runtime_active_workers")
 		if compared >= float64(size) && busy == 0 && now.Sub(last) > restful {
-			if failed := m.sum(total, `result="error"`); failed > 0 {
+			if failed := m.Sum(total, `result="error"`); failed > 0 {
 				b.Errorf("%.0f reconciles failed", failed)
 			}
-			b.Logf("%.0f reconciles for %d, of which %.0f compared", m.sum(total), size, compared)
+			b.Logf("%.0f reconciles for %d, of which %.0f compared", m.Sum(total), size, compared)
 			return last
 		}
 	}
