@@ -13,26 +13,9 @@ import (
 	"github.com/nusnewob/kube-changejob/test/bench/scaling"
 )
 
-// scalable is a run that has what the scaling is computed from.
-func scalable() *figures.Run {
-	run := &figures.Run{}
-	add := func(measure, arm, statistic string, n int, value float64) {
-		run.Add(figures.Figure{Measure: measure, Arm: arm, Statistic: statistic, N: n}, value)
-	}
-	for _, n := range []int{100, 10_000} {
-		add(figures.ResidentReferences, figures.Operator, "", n, 50+float64(n)/512)
-		add(figures.ResidentStart, figures.Operator, "", n, 60+float64(n)/128)
-		add(figures.Start, figures.Operator, "", n, 0.1+float64(n)/5_000)
-	}
-	add(figures.HeapJob, figures.Operator, "", 0, 3)
-	add(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, 55)
-	add(figures.TriggerCPU, figures.Operator, "", 0, 2_000)
-	add(figures.Burst, figures.Bare, "", 10_000, 250)
-	return run
-}
-
 func TestTheScalingPageShowsEachClusterAndWhatWasSimulated(t *testing.T) {
-	run := scalable()
+	run, err := figures.Load(filepath.Join("..", "scaling", "testdata", "figures.json"))
+	require.NoError(t, err)
 	units, err := scaling.Of(run)
 	require.NoError(t, err)
 	for statistic, value := range units.Needs(scaling.Simulated(50)).Compared() {

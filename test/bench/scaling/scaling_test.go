@@ -9,29 +9,16 @@ import (
 	"github.com/nusnewob/kube-changejob/test/bench/figures"
 )
 
-// measured is a run whose figures lie on lines.
-func measured() *figures.Run {
-	run := &figures.Run{}
-	add := func(measure, arm, statistic string, n int, value float64) {
-		run.Add(figures.Figure{Measure: measure, Arm: arm, Statistic: statistic, N: n}, value)
-	}
-	for _, n := range []int{10, 1_000, 50_000} {
-		add(figures.ResidentReferences, figures.Operator, "", n, 50+float64(n)*2/1024) // 2 KiB each
-		add(figures.ResidentReferences, figures.Informer, "", n, 999)
-	}
-	for _, n := range []int{100, 10_000} {
-		add(figures.ResidentStart, figures.Operator, "", n, 60+float64(n)*8/1024) // 8 KiB each
-		add(figures.Start, figures.Operator, "", n, 0.1+float64(n)/5_000)         // 0.2 ms each
-	}
-	add(figures.HeapJob, figures.Operator, "", 0, 3)
-	add(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, 55) // 0.055 ms each, 0.01 ms a KiB
-	add(figures.TriggerCPU, figures.Operator, "", 0, 2_000)         // 2 ms each
-	add(figures.Burst, figures.Bare, "", 10_000, 250)
+// measured is a run that is made up: its figures lie on lines, of the slopes that TestUnitsComeFromWhatWasMeasured names.
+func measured(t *testing.T) *figures.Run {
+	run, err := figures.Load("testdata/figures.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, run.Figures)
 	return run
 }
 
 func TestUnitsComeFromWhatWasMeasured(t *testing.T) {
-	u, err := Of(measured())
+	u, err := Of(measured(t))
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ want, got float64 }{
 		"an operator that has nothing to do, MiB": {50, u.Base},
@@ -48,7 +35,7 @@ func TestUnitsComeFromWhatWasMeasured(t *testing.T) {
 }
 
 func TestWhatWasNotMeasuredIsNamed(t *testing.T) {
-	run := measured()
+	run := measured(t)
 	for i := range run.Figures {
 		missing := *run
 		measure := run.Figures[i].Measure
@@ -65,7 +52,7 @@ func TestWhatWasNotMeasuredIsNamed(t *testing.T) {
 }
 
 func TestNeeds(t *testing.T) {
-	u, err := Of(measured())
+	u, err := Of(measured(t))
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		cluster Cluster
