@@ -78,11 +78,11 @@ func plan(objects []types.NamespacedName, denied, current map[scope]bool, thresh
 	if wide(clusterScope, len(byNamespace)) || wide(clusterScope, len(byNamespace[""])) {
 		return []scope{clusterScope}
 	}
-	crowded := crowded(byNamespace, denied, current, threshold)
+	tooMany := crowded(byNamespace, denied, current, threshold)
 	var scopes []scope
 	for namespace, objects := range byNamespace {
 		whole := scope{namespace: namespace}
-		if namespace != "" && (wide(whole, len(objects)) || crowded && len(objects) > 1 && !denied[whole]) {
+		if namespace != "" && (wide(whole, len(objects)) || tooMany && len(objects) > 1 && !denied[whole]) {
 			scopes = append(scopes, whole)
 			continue
 		}
