@@ -82,8 +82,8 @@ func startRival(b *testing.B, kubeConfig []byte, mode string, args ...string) *r
 	case <-p.ready:
 	case <-p.ended:
 		b.Fatalf("the rival %s ended: %v\n%s", mode, p.err, p.stderr)
-	case <-time.After(timeout):
-		b.Fatalf("the rival %s is not ready after %s", mode, timeout)
+	case <-time.After(patience):
+		b.Fatalf("the rival %s is not ready after %s", mode, patience)
 	}
 	return p
 }

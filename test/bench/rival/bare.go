@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,16 +29,19 @@ import (
 	"github.com/nusnewob/kube-changejob/test/jobs"
 )
 
-// loop does the least that any operator could: one watch, and per change one Job create and one status patch. It remembers
-// nothing but how often it did so, and gives up at the first error. Its client and its concurrency are the operator's.
+// loop does the least that an operator could which remembers what its last Job ran for: one watch, and per change one Job create
+// and one status patch, with how often it did so, the Job's name, and a hash of what it ran for. It reads none of that back, and gives
+// up at the first error. Its client and its concurrency are the operator's.
 type loop struct {
 	client    client.Client
 	namespace string
 	status    bool // whether status is patched, too
+	fanOut    int
 	queue     workqueue.TypedInterface[string]
 
 	mu     sync.Mutex
-	counts map[string]int64
+	counts map[string]int64  // by ChangeTriggeredJob
+	hashes map[string]string // by ConfigMap
 }
 
 // bare is the mode of the loop with status patches, or without. The ConfigMap config-I stands for the ChangeTriggeredJob ctj-I, and with
@@ -55,15 +61,15 @@ func bare(status bool) mode {
 				return err
 			}
 			l := &loop{
-				client: c, namespace: *namespace, status: status,
-				queue: workqueue.NewTyped[string](), counts: map[string]int64{},
+				client: c, namespace: *namespace, status: status, fanOut: *fanOut,
+				queue: workqueue.NewTyped[string](), counts: map[string]int64{}, hashes: map[string]string{},
 			}
-			return l.run(ctx, c, *workers, *fanOut)
+			return l.run(ctx, c, *workers)
 		}
 	}
 }
 
-func (l *loop) run(ctx context.Context, c client.WithWatch, workers, fanOut int) error {
+func (l *loop) run(ctx context.Context, c client.WithWatch, workers int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, l.queue.ShutDown)
 	events, err := feed.Follow(ctx, c, &corev1.ConfigMapList{}, l.namespace)
@@ -79,18 +85,27 @@ func (l *loop) run(ctx context.Context, c client.WithWatch, workers, fanOut int)
 			switch config, ok := event.Object.(*corev1.ConfigMap); {
 			case event.Type == watch.Error:
 				return fmt.Errorf("watch: %v", event.Object)
-			case !ok || event.Type != watch.Modified:
-			case fanOut > 0:
-				for i := range fanOut {
-					l.queue.Add(fmt.Sprintf("ctj-%d", i))
-				}
-			default:
-				l.queue.Add("ctj-" + strings.TrimPrefix(config.Name, "config-"))
+			case ok && event.Type == watch.Modified:
+				l.changed(config)
 			}
 		}
 		return ctx.Err()
 	})
 	return group.Wait()
+}
+
+// changed asks for a Job of each ChangeTriggeredJob that watches config.
+func (l *loop) changed(config *corev1.ConfigMap) {
+	digest := sha256.Sum256([]byte(config.Data["key"]))
+	l.mu.Lock()
+	l.hashes[config.Name] = hex.EncodeToString(digest[:16])
+	l.mu.Unlock()
+	if l.fanOut == 0 {
+		l.queue.Add(strings.Replace(config.Name, "config-", "ctj-", 1))
+	}
+	for i := range l.fanOut {
+		l.queue.Add(fmt.Sprintf("ctj-%d", i))
+	}
 }
 
 func (l *loop) work(ctx context.Context) error {
@@ -108,9 +123,13 @@ func (l *loop) work(ctx context.Context) error {
 }
 
 func (l *loop) trigger(ctx context.Context, owner string) error {
+	config := "config-0"
+	if l.fanOut == 0 {
+		config = strings.Replace(owner, "ctj-", "config-", 1)
+	}
 	l.mu.Lock()
 	l.counts[owner]++
-	count := l.counts[owner]
+	count, hash := l.counts[owner], l.hashes[config]
 	l.mu.Unlock()
 	created := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{
@@ -122,7 +141,16 @@ func (l *loop) trigger(ctx context.Context, owner string) error {
 	if err := l.client.Create(ctx, created); err != nil || !l.status {
 		return err
 	}
+	patch, err := json.Marshal(map[string]any{"status": v1alpha.ChangeTriggeredJobStatus{
+		TriggerCount: count, LastJobName: created.Name,
+		ResourceHashes: []v1alpha.ResourceHash{{
+			APIVersion: "v1", Kind: "ConfigMap", Namespace: l.namespace, Name: config,
+			Fields: []v1alpha.FieldHash{{Field: "data", Hash: hash}},
+		}},
+	}})
+	if err != nil {
+		return err
+	}
 	ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: owner}}
-	patch := fmt.Appendf(nil, `{"status":{"triggerCount":%d,"lastJobName":%q}}`, count, created.Name)
 	return l.client.Status().Patch(ctx, ctj, client.RawPatch(types.MergePatchType, patch))
 }
