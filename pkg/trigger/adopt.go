@@ -78,6 +78,9 @@ func (s *state) adopt(job *Job) {
 		s.unanswer(nil)
 		message += "; what it ran for cannot be read, so everything counts as changed since"
 	}
+	s.firstRun = false
+	s.adoptRetry()
+	s.retrigger()
 	s.events = append(s.events, Normal(EventJobAdopted, message).about(job.Name))
 }
 

@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -28,21 +29,22 @@ func (r *reference) since(now time.Time) time.Time {
 	return r.pendingSince
 }
 
-// pendingSinceAlone reports whether next says nothing new but since when something is pending that status has as pending
-// without a time, as a release before this one left it. That is not worth a write of its own: it is said with the next
-// thing that is.
-func (s *state) pendingSinceAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
-	dateless := func(i int) bool {
-		return i < len(s.stored.ResourceHashes) && s.stored.ResourceHashes[i].PendingSince == nil && next.ResourceHashes[i].PendingSince != nil
+// leaveUndated takes from next since when something is pending that status has as pending without a time, as a release before
+// this one left it, if next says nothing else that is new: that is not worth a write of its own, and is said with the next
+// thing that is. Where something counts from that time, it is: else it would begin to count with each decision.
+func (s *state) leaveUndated(next *v1alpha.ChangeTriggeredJobStatus) {
+	if s.spec.EffectiveSettle() > 0 || s.spec.EffectivePendingDeadline() > 0 {
+		return
 	}
-	var rest *v1alpha.ChangeTriggeredJobStatus
-	for i := range next.ResourceHashes {
-		if dateless(i) {
-			if rest == nil {
-				rest = next.DeepCopy()
-			}
-			rest.ResourceHashes[i].PendingSince = nil
+	undated := *next
+	undated.ResourceHashes = slices.Clone(next.ResourceHashes)
+	found := false
+	for i := range min(len(next.ResourceHashes), len(s.stored.ResourceHashes)) {
+		if s.stored.ResourceHashes[i].PendingSince == nil && next.ResourceHashes[i].PendingSince != nil {
+			undated.ResourceHashes[i].PendingSince, found = nil, true
 		}
 	}
-	return rest != nil && alike(s.stored, rest)
+	if found && alike(s.stored, &undated) {
+		next.ResourceHashes = undated.ResourceHashes
+	}
 }

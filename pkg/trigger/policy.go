@@ -24,25 +24,41 @@ type verdict struct {
 
 // judge says whether what is pending triggers now. What is asked first is what a user would change first.
 func (s *state) judge() verdict {
-	pending := s.pending()
-	if s.in.Invalid != "" || s.count >= maxNumber || len(pending) == 0 {
+	occasion, ok := s.occasion()
+	if s.in.Invalid != "" || s.count >= maxNumber || !ok {
 		return verdict{}
 	}
-	what := describe(pending) + " changed"
+	what := occasion.what
 	if s.spec.Suspended() {
 		return verdict{reason: ReasonSuspended, message: what + "; suspended: a Job runs after resume"}
 	}
-	if s.spec.EffectiveCondition() == v1alpha.TriggerAll {
+	// The failed Job was due once, and a first run is due for what there is.
+	if s.spec.EffectiveCondition() == v1alpha.TriggerAll && occasion.reason == ReasonChange {
 		if missing := s.unchanged(); len(missing) > 0 {
 			return verdict{reason: ReasonWaitingForAll, message: what + "; waiting for a change of " + describe(missing)}
 		}
 	}
-	if !s.sure(pending) {
+	if !s.sure(occasion) {
 		return verdict{message: what + " when last seen; waiting for a look at the present state"}
+	}
+	if outside, opens := s.outsideWindows(); outside {
+		message := what + "; outside of all windows, and none opens within five years"
+		if !opens.IsZero() {
+			message = fmt.Sprintf("%s; outside of all windows, the next one opens at %s", what, opens.UTC().Format(time.RFC3339))
+		}
+		return verdict{reason: ReasonOutsideWindow, message: message, until: opens}
 	}
 	if end := s.cooldownEnd(); end.After(s.in.Now) {
 		return verdict{reason: ReasonCooldown, until: end,
 			message: fmt.Sprintf("%s; the cooldown ends at %s", what, end.UTC().Format(time.RFC3339))}
+	}
+	if end := s.settledAt(occasion.pending); occasion.reason == ReasonChange && end.After(s.in.Now) {
+		return verdict{reason: ReasonSettling, until: end,
+			message: fmt.Sprintf("%s; has settled at %s if nothing more changes", what, end.UTC().Format(time.RFC3339))}
+	}
+	if end := s.retries.next; occasion.reason == ReasonRetry && end.After(s.in.Now) {
+		return verdict{reason: ReasonRetrying, until: end,
+			message: fmt.Sprintf("%s; it is tried again at %s", what, end.UTC().Format(time.RFC3339))}
 	}
 	if s.refusal != nil && s.refusal.RetryAt.After(s.in.Now) {
 		return verdict{reason: s.refusal.reason(), message: what + "; waiting to retry: " + s.refusal.Message, until: s.refusal.RetryAt}
@@ -97,8 +113,12 @@ func (s *state) where(holds func(*reference) bool) []*reference {
 
 // sure reports whether enough of what is pending is known by more than what status remembers. Right after a
 // start the watches have not synced, and the state may be back at its baseline: such a reference gets its
-// time before a Job runs for it. One of several is enough for Any; All needs each.
-func (s *state) sure(pending []*reference) bool {
+// time before a Job runs for it. One of several is enough for Any; All needs each, and a first run each that there is.
+func (s *state) sure(o occasion) bool {
+	if o.reason == ReasonFirstRun {
+		return !s.anyRef(func(ref *reference) bool { return ref.unseen })
+	}
+	pending := o.pending
 	unseen := 0
 	for _, ref := range pending {
 		if ref.unseen {
