@@ -10,13 +10,22 @@ import (
 // keptSince returns since when each object is pending, as far as status says so. Where an older release wrote an
 // object twice, the first entry that says so counts.
 func keptSince(entries []v1alpha.ResourceHash, now time.Time) map[ObjectReference]time.Time {
-	kept := map[ObjectReference]time.Time{}
+	var kept map[ObjectReference]time.Time
 	for i := range entries {
 		object := objectOf(&entries[i])
 		if since := entries[i].PendingSince; since != nil && !since.IsZero() && kept[object].IsZero() {
-			kept[object] = mendClock(since.Time, now)
+			kept = with(kept, object, mendClock(since.Time, now))
 		}
 	}
+	return kept
+}
+
+// with adds an entry to a map that is made for it: most references are not pending.
+func with(kept map[ObjectReference]time.Time, object ObjectReference, at time.Time) map[ObjectReference]time.Time {
+	if kept == nil {
+		kept = map[ObjectReference]time.Time{}
+	}
+	kept[object] = at
 	return kept
 }
 
@@ -36,13 +45,17 @@ func (s *state) leaveUndated(next *v1alpha.ChangeTriggeredJobStatus) {
 	if s.spec.EffectiveSettle() > 0 || s.spec.EffectivePendingDeadline() > 0 {
 		return
 	}
-	undated := *next
-	undated.ResourceHashes = slices.Clone(next.ResourceHashes)
-	found := false
+	undated, found := *next, false
 	for i := range min(len(next.ResourceHashes), len(s.stored.ResourceHashes)) {
-		if s.stored.ResourceHashes[i].PendingSince == nil && next.ResourceHashes[i].PendingSince != nil {
-			undated.ResourceHashes[i].PendingSince, found = nil, true
+		stored := &s.stored.ResourceHashes[i]
+		wasPending := slices.ContainsFunc(stored.Fields, func(f v1alpha.FieldHash) bool { return f.LastTriggeredHash != "" })
+		if !wasPending || stored.PendingSince != nil || next.ResourceHashes[i].PendingSince == nil {
+			continue
 		}
+		if !found {
+			undated.ResourceHashes, found = slices.Clone(next.ResourceHashes), true
+		}
+		undated.ResourceHashes[i].PendingSince = nil
 	}
 	if found && alike(s.stored, &undated) {
 		next.ResourceHashes = undated.ResourceHashes

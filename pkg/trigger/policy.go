@@ -39,26 +39,20 @@ func (s *state) judge() verdict {
 		}
 	}
 	if !s.sure(occasion) {
-		return verdict{message: what + " when last seen; waiting for a look at the present state"}
+		return verdict{message: what + ", as far as is known; waiting for a look at the present state"}
 	}
-	if outside, opens := s.outsideWindows(); outside {
-		message := what + "; outside of all windows, and none opens within five years"
-		if !opens.IsZero() {
-			message = fmt.Sprintf("%s; outside of all windows, the next one opens at %s", what, opens.UTC().Format(time.RFC3339))
-		}
-		return verdict{reason: ReasonOutsideWindow, message: message, until: opens}
+	if wait := s.untilOpen(occasion); wait.reason != "" {
+		return wait
 	}
 	if end := s.cooldownEnd(); end.After(s.in.Now) {
 		return verdict{reason: ReasonCooldown, until: end,
 			message: fmt.Sprintf("%s; the cooldown ends at %s", what, end.UTC().Format(time.RFC3339))}
 	}
-	if end := s.settledAt(occasion.pending); occasion.reason == ReasonChange && end.After(s.in.Now) {
-		return verdict{reason: ReasonSettling, until: end,
-			message: fmt.Sprintf("%s; has settled at %s if nothing more changes", what, end.UTC().Format(time.RFC3339))}
+	if wait := s.untilSettled(occasion); wait.reason != "" {
+		return wait
 	}
-	if end := s.retries.next; occasion.reason == ReasonRetry && end.After(s.in.Now) {
-		return verdict{reason: ReasonRetrying, until: end,
-			message: fmt.Sprintf("%s; it is tried again at %s", what, end.UTC().Format(time.RFC3339))}
+	if wait := s.untilTried(occasion); wait.reason != "" {
+		return wait
 	}
 	if s.refusal != nil && s.refusal.RetryAt.After(s.in.Now) {
 		return verdict{reason: s.refusal.reason(), message: what + "; waiting to retry: " + s.refusal.Message, until: s.refusal.RetryAt}
@@ -152,6 +146,7 @@ func (s *state) replace() []Job {
 		}
 	}
 	if len(doomed) > 0 {
+		s.retries = retries{} // what these ran for is pending as well, and no edit of onFailure is to take that back
 		s.events = append(s.events, Normal(EventJobReplaced, "Deleting Job "+enumerate(names(doomed))+": it is to be replaced").about(doomed[0].Name))
 	}
 	return doomed

@@ -61,6 +61,15 @@ func (r retries) status() *v1alpha.RetryStatus {
 // retrying reports whether what is pending is what the last Job failed at, and nothing else.
 func (s *state) retrying() bool { return !s.retries.next.IsZero() }
 
+// untilTried is the wait for the next try; it has no reason where none is waited for.
+func (s *state) untilTried(o occasion) verdict {
+	if o.reason != ReasonRetry || !s.retries.next.After(s.in.Now) {
+		return verdict{}
+	}
+	return verdict{reason: ReasonRetrying, until: s.retries.next,
+		message: fmt.Sprintf("%s; it is tried again at %s", o.what, s.retries.next.UTC().Format(time.RFC3339))}
+}
+
 // retriggers reports whether the spec asks to run again what failed.
 func (s *state) retriggers() bool { return s.spec.EffectiveOnFailure() == v1alpha.RetriggerOnFailure }
 

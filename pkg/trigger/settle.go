@@ -1,11 +1,23 @@
 package trigger
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
+
+// untilSettled is the wait until nothing that is pending has changed for long enough; it has no reason where nothing has. A first
+// run and a try are for no change that could settle.
+func (s *state) untilSettled(o occasion) verdict {
+	end := s.settledAt(o.pending)
+	if o.reason != ReasonChange || !end.After(s.in.Now) {
+		return verdict{}
+	}
+	return verdict{reason: ReasonSettling, until: end,
+		message: fmt.Sprintf("%s; settling until %s, or longer if it changes again", o.what, end.UTC().Format(time.RFC3339))}
+}
 
 // settledAt is when what is pending has settled: once nothing of it has changed for as long as the spec asks for, and a cooldown
 // after it would have triggered otherwise at the latest, so that what never rests triggers, too. Zero where the spec does
@@ -81,11 +93,11 @@ func remember(refs []reference, deferred *v1alpha.ChangeTriggeredJobStatus, now 
 
 // keptChangedTimes returns when each object last changed, as far as a status says so.
 func keptChangedTimes(entries []v1alpha.ResourceHash, now time.Time) map[ObjectReference]time.Time {
-	kept := map[ObjectReference]time.Time{}
+	var kept map[ObjectReference]time.Time
 	for i := range entries {
 		object := objectOf(&entries[i])
 		if at := entries[i].ChangedTime; at != nil && !at.IsZero() && kept[object].IsZero() {
-			kept[object] = mendClock(at.Time, now)
+			kept = with(kept, object, mendClock(at.Time, now))
 		}
 	}
 	return kept

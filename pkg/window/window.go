@@ -4,6 +4,7 @@ package window
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,7 @@ func Zone(name string) (*time.Location, error) {
 		return known.(*time.Location), nil
 	}
 	zone, err := time.LoadLocation(name)
-	if err != nil || zone == time.Local {
+	if err != nil || zone == time.Local || name != "" && path.Clean(name) != name { // lest one zone has names without end
 		return nil, errors.New("must be the IANA name of a time zone such as UTC or Europe/Berlin")
 	}
 	zones.Store(name, zone)

@@ -142,7 +142,7 @@ func TestWhatIsRefused(t *testing.T) {
 			assert.ErrorContains(t, err, "schedule: ")
 		})
 	}
-	for _, zone := range []string{"Local", "Berlin", "Europe/Atlantis", "../UTC", "/etc/localtime", "CET+1", "\x00", "+01:00"} {
+	for _, zone := range []string{"Local", "Berlin", "Europe/Atlantis", "../UTC", "/etc/localtime", "CET+1", "Europe//Berlin", "Europe/./Berlin", "\x00", "+01:00"} {
 		t.Run(zone, func(t *testing.T) {
 			_, err := Parse("0 22 * * *", zone, time.Hour)
 			assert.ErrorContains(t, err, "timeZone: must be the IANA name of a time zone")
