@@ -76,10 +76,11 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copies of the API types.
 	$(CONTROLLER_GEN) object paths=./apis/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRD, its reference, the manager's cluster role and the webhook configuration.
+manifests: $(CONTROLLER_GEN) ## Generate the CRD, its reference, that of the metrics, the manager's cluster role and the webhook configuration.
 	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:dir=config/crd/bases
 	go run ./hack/crd $(CRD)
 	go run ./hack/apidocs $(CRD) > docs/api-reference.md
+	go run ./hack/metricsdocs > docs/metrics.md
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths='./controllers/...;./pkg/...' output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) webhook paths=./pkg/admission/... output:webhook:dir=config/webhook
 
