@@ -2,18 +2,14 @@ package tracing
 
 import (
 	"context"
-	"net"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
-	traces "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/grpc"
+
+	"github.com/nusnewob/kube-changejob/test/collector"
 )
 
 func environment(values map[string]string) func(string) string {
@@ -61,30 +57,11 @@ func TestEndpointsThatCannotBe(t *testing.T) {
 	require.NoError(t, Check("https://collector:4317", environment(map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})))
 }
 
-// receiver is a collector in this process.
-type receiver struct {
-	collector.UnimplementedTraceServiceServer
-	mu       sync.Mutex
-	received []*traces.ResourceSpans
-}
-
-func (r *receiver) Export(_ context.Context, request *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.received = append(r.received, request.GetResourceSpans()...)
-	return &collector.ExportTraceServiceResponse{}, nil
-}
-
 func TestSpansReachTheCollector(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	server, r := grpc.NewServer(), &receiver{}
-	collector.RegisterTraceServiceServer(server, r)
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(server.Stop)
+	c := collector.Start(t)
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
 
-	exporter, err := New(t.Context(), "http://"+listener.Addr().String(), "v1.2.3", logr.Discard())
+	exporter, err := New(t.Context(), c.Endpoint, "v1.2.3", logr.Discard())
 	require.NoError(t, err)
 	ctx, parent := exporter.Tracer().Start(t.Context(), "watch event")
 	_, child := exporter.Tracer().Start(ctx, "decide")
@@ -94,17 +71,16 @@ func TestSpansReachTheCollector(t *testing.T) {
 	end()
 	require.NoError(t, exporter.Start(ended), "it sends what is left when the process ends")
 
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	require.Len(t, r.received, 1)
+	received := c.Received()
+	require.Len(t, received, 1)
 	resource := map[string]string{}
-	for _, attribute := range r.received[0].GetResource().GetAttributes() {
+	for _, attribute := range received[0].GetResource().GetAttributes() {
 		resource[attribute.GetKey()] = attribute.GetValue().GetValue().(*common.AnyValue_StringValue).StringValue
 	}
 	assert.Equal(t, "kube-changejob", resource["service.name"])
 	assert.Equal(t, "v1.2.3", resource["service.version"])
 	assert.Equal(t, "test", resource["deployment.environment"])
-	spans := r.received[0].GetScopeSpans()[0].GetSpans()
+	spans := received[0].GetScopeSpans()[0].GetSpans()
 	require.Len(t, spans, 2)
 	assert.Equal(t, []string{"decide", "watch event"}, []string{spans[0].GetName(), spans[1].GetName()})
 	assert.Equal(t, spans[1].GetSpanId(), spans[0].GetParentSpanId())
@@ -116,10 +92,8 @@ func TestACollectorThatIsDownHoldsUpNothing(t *testing.T) {
 	require.NoError(t, err)
 	_, span := exporter.Tracer().Start(t.Context(), "watch event")
 	span.End()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_ = exporter.provider.Shutdown(ctx)
 	ended, end := context.WithCancel(t.Context())
 	end()
+	_ = exporter.provider.Shutdown(ended) // else it would try for as long as the end of the process may take
 	require.NoError(t, exporter.Start(ended))
 }
