@@ -28,7 +28,7 @@ func TestEveryMetricThatIsRegisteredIsDocumented(t *testing.T) {
 		defer close(descriptions)
 		ctrlmetrics.Registry.(prometheus.Collector).Describe(descriptions)
 	}()
-	described := regexp.MustCompile(`fqName: "(changejob_\w+)", help: ".*", constLabels: {}, variableLabels: {(.*)}`)
+	described := regexp.MustCompile(`fqName: "(changejob_\w+)", help: ".*", constLabels: {}, variableLabels: {([^}]*)}`)
 	found := map[string]string{}
 	for d := range descriptions {
 		if match := described.FindStringSubmatch(d.String()); match != nil {

@@ -34,7 +34,7 @@ func served(t *testing.T) map[string]metric {
 		defer close(descriptions)
 		ctrlmetrics.Registry.(prometheus.Collector).Describe(descriptions)
 	}()
-	described := regexp.MustCompile(`fqName: "(\w+)", help: ".*", constLabels: {}, variableLabels: {(.*)}`)
+	described := regexp.MustCompile(`fqName: "(\w+)", help: ".*", constLabels: {}, variableLabels: {([^}]*)}`)
 	for d := range descriptions {
 		if match := described.FindStringSubmatch(d.String()); match != nil {
 			m := metric{labels: map[string][]string{}}
