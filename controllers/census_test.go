@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -130,4 +131,19 @@ func TestEveryReasonOfAConditionCanBeCounted(t *testing.T) {
 		}
 	}
 	assert.Contains(t, fmt.Sprint(pendingGauge.Labels[0].All()), metrics.Other)
+}
+
+func TestEveryReasonOfATriggerCanBeCounted(t *testing.T) {
+	files, err := filepath.Glob("../pkg/trigger/*.go")
+	require.NoError(t, err)
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, defined := range regexp.MustCompile(`\bReason\w+ +Reason += "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+			found++
+			assert.Contains(t, triggerReasons, defined[1])
+		}
+	}
+	assert.Equal(t, len(triggerReasons), found)
 }

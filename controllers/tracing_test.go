@@ -33,7 +33,7 @@ func recorded(t *testing.T) (trace.Tracer, *tracetest.SpanRecorder) {
 func attributes(span sdktrace.ReadOnlySpan) map[attribute.Key]string {
 	values := map[attribute.Key]string{}
 	for _, a := range span.Attributes() {
-		values[a.Key] = a.Value.Emit()
+		values[a.Key] = a.Value.String()
 	}
 	return values
 }

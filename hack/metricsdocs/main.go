@@ -34,7 +34,8 @@ alerts of the [runbooks](runbooks.md):
 kubectl apply -k github.com/nusnewob/kube-changejob/config/prometheus
 ` + "```" + `
 
-Prometheus' service account must be bound to that cluster role. A dashboard for Grafana is in
+Prometheus' service account must be bound to that cluster role; and where your Prometheus selects monitors and rules by labels, such as
+` + "`release`" + `, give these to both. A dashboard for Grafana is in
 [` + "`config/grafana/kube-changejob.json`" + `](../config/grafana/kube-changejob.json): import it, or have it found by Grafana's sidecar, which looks for
 ConfigMaps with the label ` + "`grafana_dashboard`" + `:
 
