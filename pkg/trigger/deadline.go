@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -12,7 +13,13 @@ import (
 // that ran before.
 func (s *state) forgets(v verdict) bool {
 	replacing := v.reason == ReasonJobRunning && s.spec.EffectiveConcurrencyPolicy() == v1alpha.ReplaceConcurrent
-	return s.in.Invalid == "" && !v.due && !replacing && v.reason != ReasonSettling
+	return s.in.Invalid == "" && !v.due && !replacing && !s.replacedGo() && v.reason != ReasonSettling
+}
+
+// replacedGo reports whether a Job still goes that was deleted to be replaced, whatever the spec says by now: what it ran for
+// is unanswered, and tells that it has not failed.
+func (s *state) replacedGo() bool {
+	return slices.ContainsFunc(s.jobs, func(j Job) bool { return j.Deleting && j.Running() && s.replaced(&j) })
 }
 
 // forget makes the present state of the references that have been pending for longer than the spec allows their

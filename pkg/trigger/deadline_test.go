@@ -54,6 +54,10 @@ func TestPendingDeadline(t *testing.T) {
 			[]part{deadline(time.Hour), replacing, cooled, last(1, v1alpha.JobActive), refers(objectA), kept(objectA, "*", sum("new"), Unknown),
 				pendingFrom(objectA, hourAgo), sees(objectA, sum("new")), job(1, running, goingAway, becauseOf(objectA, "*"))},
 			[]expectation{says(objectA, "*", sum("new"), Unknown)}},
+		"nor outside of the windows, as long as that one goes": {
+			[]part{deadline(time.Hour), replacing, opens("0 22 * * *", time.Hour), cooled, last(1, v1alpha.JobActive), refers(objectA), kept(objectA, "*", sum("new"), Unknown),
+				pendingFrom(objectA, hourAgo), sees(objectA, sum("new")), job(1, running, goingAway, becauseOf(objectA, "*"))},
+			[]expectation{says(objectA, "*", sum("new"), Unknown), progressing("True OutsideWindow"), lastJobIs(1, v1alpha.JobActive)}},
 		"not while it settles": {
 			[]part{deadline(61 * time.Second), settles(30 * time.Second), triggered(noon.Add(-62 * time.Second)), waiting(objectA, noon.Add(-61*time.Second)), movedAt(objectA, noon.Add(-time.Second))},
 			[]expectation{createsNothing, progressing("True Settling"), says(objectA, "*", sum("new"), sum("old"))}},

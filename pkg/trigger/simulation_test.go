@@ -230,6 +230,15 @@ func (w *world) deleteJob(j *Job) {
 	w.remove(j)
 }
 
+// saysUnanswered reports whether status says that what a Job ran for is unanswered.
+func (w *world) saysUnanswered(j *Job) bool {
+	said := keptFields(w.ctj.status.ResourceHashes)
+	return !slices.ContainsFunc(j.Changed, func(c Change) bool {
+		f, ok := said[fieldKey{c.ObjectReference, "*"}]
+		return ok && f.baseline != Unknown
+	})
+}
+
 // remove takes a Job away. Where a create of its number is unsettled, before the status write or in an operator
 // that is stopped inside the call, that number can run twice: the exception that P1 states.
 func (w *world) remove(j *Job) {
@@ -539,6 +548,9 @@ func (op *operator) step(t *rapid.T, faulty bool) {
 		for _, doomed := range op.decision.Delete {
 			if j := op.w.job(doomed.Name); j != nil && j.UID == doomed.UID {
 				op.mayDelete(t, j)
+				// Where another operator has moved status on meanwhile, nobody can tell any more that it was replaced.
+				w := op.w
+				w.failed[j.Number] = w.failed[j.Number] || j.Running() && !w.saysUnanswered(j)
 				op.w.deleteJob(j)
 			}
 		}
