@@ -103,6 +103,7 @@ func (s *state) answered(hashes []TriggeredHash) {
 				f.hash = hash // newer than what status had
 			}
 		}
+		ref.loseObjects()
 	}
 }
 
@@ -114,6 +115,7 @@ func (s *state) unanswer(changed []Change) {
 		for j := range ref.fields {
 			if f := &ref.fields[j]; changed == nil || mentions(changed, ref.ObjectReference, f.path) {
 				f.baseline = Unknown
+				ref.selected.lose()
 			}
 		}
 	}

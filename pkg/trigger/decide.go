@@ -95,10 +95,13 @@ func recall(in Input) *state {
 // trigger makes the next Job, and every last known state the baseline: the Job stands for all of them,
 // whichever of them it was that changed.
 func (s *state) trigger() *Creation {
-	creation := &Creation{Number: s.count + 1, Reason: ReasonChange, Changed: changes(s.pending())}
+	creation := &Creation{Number: s.count + 1, Reason: ReasonChange, Changed: changes(s.pending()), Selected: selectedChanges(s.pending())}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]
+		if ref.pending() && !ref.selected.observed.known {
+			ref.selected.lose() // the trigger stands for what was known of them last, which status does not describe
+		}
 		for j := range ref.fields {
 			f := &ref.fields[j]
 			f.answer()
@@ -106,6 +109,7 @@ func (s *state) trigger() *Creation {
 				creation.Hashes = append(creation.Hashes, TriggeredHash{Reference: ref.ObjectReference, Field: f.path, Hash: f.hash})
 			}
 		}
+		ref.takeStock()
 	}
 	s.count, s.lastJobName, s.lastJobStatus = creation.Number, creation.Name, v1alpha.JobActive
 	s.lastTriggered = wholeSecond(s.in.Now)

@@ -29,7 +29,7 @@ const messageUnknownHashes = "Stored hashes were made with another key or by ano
 func messageJobCreated(creation *Creation) string {
 	changed := make([]string, 0, len(creation.Changed))
 	for _, change := range creation.Changed {
-		changed = append(changed, change.String()+" ("+enumerate(change.Fields)+")")
+		changed = append(changed, change.String()+" ("+enumerate(change.Fields)+creation.describeObjects(change.ObjectReference)+")")
 	}
 	return fmt.Sprintf("Created Job %s (trigger %d): %s changed", creation.Name, creation.Number, enumerate(changed))
 }

@@ -2,6 +2,7 @@ package validate
 
 import (
 	"regexp"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -16,13 +17,22 @@ const WatchesItself = "would count what the operator writes into this ChangeTrig
 // is harmless, not what is not: a filter or a wildcard may well reach status.
 var peoplesFields = regexp.MustCompile(`^\{?\$?\.?(spec|metadata\.labels|metadata\.annotations)([.\[}]|$)`)
 
+// mayBe says whether the reference names the object, or may select it: its labels can change, and those of its
+// namespace.
+func mayBe(ref *v1alpha.ResourceReference, namespace, name string) bool {
+	if ref.Selector == nil {
+		return ref.Name == name && ref.Namespace == namespace
+	}
+	return ref.NamespaceSelector != nil || slices.Contains(ref.EffectiveNamespaces(), namespace)
+}
+
 // checkSelf refuses references of a ChangeTriggeredJob to itself that its own status would change. It would run
 // one Job after another, for ever.
 func checkSelf(ctj *v1alpha.ChangeTriggeredJob, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
 	for i := range ctj.Spec.Resources {
 		ref := &ctj.Spec.Resources[i]
-		if ref.Name != ctj.Name || ref.Namespace != ctj.Namespace || ref.Kind != v1alpha.Kind {
+		if ref.Kind != v1alpha.Kind || !mayBe(ref, ctj.Namespace, ctj.Name) {
 			continue
 		}
 		if gv, _ := groupVersion(ref.APIVersion); gv.Group != v1alpha.GroupVersion.Group {
