@@ -349,11 +349,13 @@ type ObjectHash struct {
 	// namespace of the object; absent for cluster-scoped kinds.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Namespace"
 	Namespace string `json:"namespace,omitempty"`
 
 	// name of the object.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Name"
 	Name string `json:"name"`
 
 	// hashes stand for the values of the fields, in the order of the reference's fields.
@@ -361,6 +363,7 @@ type ObjectHash struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=128
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Hashes"
 	Hashes []string `json:"hashes,omitempty"`
 }
 

@@ -22,12 +22,14 @@ type LabelSelector struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(key, size(key) <= 317)",message="a label's key has at most 317 characters"
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Labels"
 	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
 
 	// matchExpressions are requirements on labels, at most 16.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Requirements"
 	MatchExpressions []LabelRequirement `json:"matchExpressions,omitempty"`
 }
 
@@ -47,16 +49,19 @@ type LabelRequirement struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Key"
 	Key string `json:"key"`
 
 	// operator is In or NotIn (the label has, or has not, one of values), Exists or DoesNotExist.
 	// +required
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Operator"
 	Operator LabelOperator `json:"operator"`
 
 	// values are those of In and NotIn, 1 to 32; empty for the other operators.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Values"
 	Values []LabelValue `json:"values,omitempty"`
 }
 
