@@ -61,7 +61,7 @@ func TestSelections(t *testing.T) {
 		"an operator that is none": {func(r *v1alpha.ResourceReference) { r.Selector = requirement("app", "Gt", "1") },
 			[]string{`spec.resources[0].selector.matchExpressions[0].operator: Invalid value: "Gt": not a valid selector operator`}},
 		"a selector that is too long for a URL": {func(r *v1alpha.ResourceReference) { r.Selector = huge },
-			[]string{"spec.resources[0].selector: Invalid value: must be no more than 4096 characters as a text, not 8215"}},
+			[]string{"spec.resources[0].selector: Invalid value: must be no more than 4096 characters as a text, not 8223"}},
 		"too many labels": {func(r *v1alpha.ResourceReference) { r.Selector = many },
 			[]string{"spec.resources[0].selector.matchLabels: Too many: 17: must have at most 16 items"}},
 	} {

@@ -15,10 +15,12 @@ import (
 	"k8s.io/client-go/rest"
 	testclock "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
+
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 )
 
-// told is an event of the selection's history: at its version, the object has the value, or is selected no more.
-type told struct {
+// happening is an event of the selection's history: at its version, the object has the value, or is selected no more.
+type happening struct {
 	version int
 	name    string
 	value   int
@@ -27,10 +29,10 @@ type told struct {
 // history is what an API server's selection was, version by version, and how far each watch of it has come.
 type history struct {
 	*Engine
-	events  []told
+	events  []happening
 	truth   []map[string]int // by version
 	streams []*lagging
-	reads   []*reading
+	reads   []*pendingRead
 	// joined is the version at which each owner joined; shown is the newest one that it was shown.
 	joined, shown map[string]int
 }
@@ -43,8 +45,8 @@ type lagging struct {
 	exists bool
 }
 
-// reading is a list that was answered, and not applied yet.
-type reading struct {
+// pendingRead is a list that was answered, and not applied yet.
+type pendingRead struct {
 	run     *run
 	began   moment
 	version int
@@ -85,12 +87,15 @@ func (h *history) happen(name string, value int) {
 		delete(next, name)
 	}
 	h.truth = append(h.truth, next)
-	h.events = append(h.events, told{h.version(), name, value})
+	h.events = append(h.events, happening{h.version(), name, value})
 }
 
+// textOf is a version as the API server writes it; 0 is none.
+func textOf(version int) string { return strconv.Itoa(1000 + version) }
+
 func selectedJSON(name string, value, version int) raw {
-	text := fmt.Sprintf(`{"metadata":{"namespace":%q,"name":%q,"resourceVersion":"%d","labels":{"app":"web"}},"data":{"a":"%d","b":"%d"}}`,
-		selectionSpace, name, version, value, value)
+	text := fmt.Sprintf(`{"metadata":{"namespace":%q,"name":%q,"resourceVersion":"%s","labels":{"app":"web"}},"data":{"a":"%d","b":"%d"}}`,
+		selectionSpace, name, textOf(version), value, value)
 	return parse([]byte(text))
 }
 
@@ -107,7 +112,7 @@ func (h *history) start(s scope) {
 // relist has a watch begin anew.
 func (h *history) relist(l *lagging) {
 	l.run.reading()
-	l.run.replace(h.list(l.run, &l.run.tally), strconv.Itoa(h.version()))
+	l.run.replace(h.list(l.run, &l.run.tally), textOf(h.version()))
 	l.run.watching(false)
 	l.passed, l.next = len(h.events), nil
 }
@@ -132,7 +137,7 @@ func (h *history) begin(l *lagging) {
 	h.update(func(wakeups) { began = h.next() })
 	var counts tally
 	counts.begin()
-	h.reads = append(h.reads, &reading{run: l.run, began: began, version: h.version(), found: h.list(l.run, &counts)})
+	h.reads = append(h.reads, &pendingRead{run: l.run, began: began, version: h.version(), found: h.list(l.run, &counts)})
 }
 
 // end applies a read.
@@ -140,7 +145,7 @@ func (h *history) end(i int) {
 	r := h.reads[i]
 	h.reads = slices.Delete(h.reads, i, i+1)
 	h.update(func(wake wakeups) {
-		r.run.kind.show(scope{namespace: selectionSpace, selector: "app=web"}, r.found, strconv.Itoa(r.version), r.began, false, wake)
+		r.run.kind.show(scope{namespace: selectionSpace, selector: "app=web"}, r.found, textOf(r.version), r.began, false, wake)
 	})
 }
 
@@ -196,7 +201,7 @@ func (h *history) is(o Observation, truth map[string]int) bool {
 	for _, object := range o.Objects {
 		value, selected := truth[object.Name]
 		want := path(noTest{}, "data.a").Digest(selectedJSON("x", value, 1).json)
-		if !selected || slices.ContainsFunc(object.Digests, func(d [32]byte) bool { return d != [32]byte(want) }) {
+		if !selected || slices.ContainsFunc(object.Digests, func(d fieldpath.Digest) bool { return d != want }) {
 			return false
 		}
 	}

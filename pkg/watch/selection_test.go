@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -141,7 +143,10 @@ func TestOwnersOfOneSelectorShareAWatch(t *testing.T) {
 			p.eventually(owner, consists(t, ns+"/one=1"))
 		}
 		require.Less(t, requests.of("configmaps"), 10)
-		for _, query := range requests.queries {
+		requests.mu.Lock()
+		queries := slices.Clone(requests.queries)
+		requests.mu.Unlock()
+		for _, query := range queries {
 			if strings.Contains(query, "/configmaps?") {
 				require.Contains(t, query, "labelSelector=app%3Dweb", "the API server selects")
 			}
@@ -164,12 +169,12 @@ func TestSeveralNamespacesAreOneSelection(t *testing.T) {
 	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
 		var all []string
 		var want []string
-		for range 4 {
+		for range 5 {
 			ns := server.Namespace(t)
 			create(t, server, labelled(ns, "one", "app=web", "1"))
 			all, want = append(all, ns), append(want, ns+"/one=1")
 		}
-		p := startEngine(t, server.Config, func(o *Options) { o.Threshold = 2 })
+		p := startEngine(t, server.Config, func(o *Options) { o.Threshold = 4 })
 		p.Set(named("few"), []Reference{selects(t, "app=web", all[0], all[1])})
 		few := p.eventually(named("few"), consists(t, slices.Clone(want[:2])...))
 		scopes := func() (count int) {
@@ -514,4 +519,22 @@ func TestTheDigestOfASelectionIsFrozen(t *testing.T) {
 	require.Equal(t, "cc998d870d3b3f327b50dd8c6e6d565ebb1e34693bf9a70c88a8667078fde67c", hex.EncodeToString(apart[:]))
 	require.Equal(t, apart, digestOf(both.sum(p)), "however it is watched")
 	require.True(t, digestOf(nil).IsAbsent())
+}
+
+// FuzzLabels puts anything where an object has its labels. An object is selected if, and only if, labels that are any
+// match; and nothing panics.
+func FuzzLabels(f *testing.F) {
+	for _, seed := range []string{`{"app":"web"}`, `{"app":"db"}`, `{"app":["web"]}`, `null`, `[]`, `"app"`, `{"app":1,"b":null}`, `{"\u0061pp":"w\u0065b"}`} {
+		f.Add(seed)
+	}
+	web := labels.SelectorFromSet(labels.Set{"app": "web"})
+	f.Fuzz(func(t *testing.T, content string) {
+		set := labelsOf([]byte(`{"metadata":{"labels":` + content + `}}`))
+		var plain map[string]string
+		decoder := json.NewDecoder(strings.NewReader(content))
+		if decoder.Decode(&plain) != nil || decoder.More() || !json.Valid([]byte(content)) || strings.Count(content, `:`) != len(plain) || !utf8.ValidString(content) {
+			return // no labels, or not clearly which
+		}
+		require.Equal(t, web.Matches(labels.Set(plain)), web.Matches(set))
+	})
 }
