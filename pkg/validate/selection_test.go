@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
@@ -133,6 +134,45 @@ func TestASelectionThatMayHoldTheChangeTriggeredJobItselfDoesNotTriggerIt(t *tes
 			ctj := valid()
 			ref := v1alpha.ResourceReference{APIVersion: "triggers.changejob.dev/v1alpha", Kind: "ChangeTriggeredJob", Selector: web(), Fields: []string{"status"}}
 			c.change(&ref)
+			ctj.Spec.Resources = []v1alpha.ResourceReference{ref}
+			assert.ElementsMatch(t, c.want, messages(Spec(ctj)))
+		})
+	}
+}
+
+func TestASelectionOfItsOwnJobsIsRefused(t *testing.T) {
+	refused := []string{"spec.resources[0].selector: Invalid value: " + SelectsItsJobs}
+	selecting := func(key string, operator v1alpha.LabelOperator, values ...v1alpha.LabelValue) *v1alpha.LabelSelector {
+		return &v1alpha.LabelSelector{MatchExpressions: []v1alpha.LabelRequirement{{Key: key, Operator: operator, Values: values}}}
+	}
+	for sentence, c := range map[string]struct {
+		apiVersion, kind, namespace string
+		selector                    *v1alpha.LabelSelector
+		want                        []string
+	}{
+		"all Jobs of its namespace":            {"batch/v1", "Job", "default", &v1alpha.LabelSelector{}, refused},
+		"those with the label of its template": {"batch/v1", "Job", "default", selecting("stage", "In", "test"), refused},
+		"those of all ChangeTriggeredJobs":     {"batch/v1", "Job", "default", selecting("changejob.dev/owner", "Exists"), refused},
+		"its Pods":                             {"v1", "Pod", "default", selecting("pod", "In", "yes"), refused},
+		"those of all namespaces":              {"batch/v1", "Job", "", &v1alpha.LabelSelector{}, refused},
+		"those of another, whose names it has": {"batch/v1", "Job", "default", selecting("changejob.dev/owner", "In", "build"), nil},
+		"those with another label":             {"batch/v1", "Job", "default", selecting("stage", "In", "build"), nil},
+		"all but its own":                      {"batch/v1", "Job", "default", selecting("changejob.dev/owner", "NotIn", "watcher"), nil},
+		"those of another namespace":           {"batch/v1", "Job", "other", &v1alpha.LabelSelector{}, nil},
+		"a Job's label is none of its Pods":    {"v1", "Pod", "default", selecting("stage", "In", "test"), nil},
+		"another kind of Job":                  {"other.example/v1", "Job", "default", &v1alpha.LabelSelector{}, nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			ctj := valid()
+			template, err := ctj.Spec.JobTemplate.Decode()
+			require.NoError(t, err)
+			template.Labels = map[string]string{"stage": "test", "changejob.dev/owner": "build"}
+			template.Spec.Template.Labels = map[string]string{"pod": "yes"}
+			ctj.Spec.JobTemplate = v1alpha.NewJobTemplate(*template)
+			ref := v1alpha.ResourceReference{APIVersion: c.apiVersion, Kind: c.kind, Namespace: c.namespace, Selector: c.selector, Fields: []string{"status"}}
+			if c.namespace == "" {
+				ref.NamespaceSelector = &v1alpha.LabelSelector{}
+			}
 			ctj.Spec.Resources = []v1alpha.ResourceReference{ref}
 			assert.ElementsMatch(t, c.want, messages(Spec(ctj)))
 		})
