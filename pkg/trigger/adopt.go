@@ -61,6 +61,9 @@ func (s *state) unrecorded() *Job {
 // adopt takes over a Job that status does not know of, as the write that was lost would have.
 func (s *state) adopt(job *Job) {
 	s.count, s.lastJobName = job.Number, job.Name
+	for i := range s.refs {
+		s.refs[i].pendingSince = time.Time{} // the Job has answered what was pending until then
+	}
 	s.refusal = nil // the attempt that seemed to fail did not, or another one succeeded
 	s.accountForLastJob(false)
 	s.lastTriggered = wholeSecond(s.in.Now)
@@ -75,6 +78,9 @@ func (s *state) adopt(job *Job) {
 		s.unanswer(nil)
 		message += "; what it ran for cannot be read, so everything counts as changed since"
 	}
+	s.firstRun = false
+	s.adoptRetry()
+	s.retrigger()
 	s.events = append(s.events, Normal(EventJobAdopted, message).about(job.Name))
 }
 
@@ -98,12 +104,14 @@ func (s *state) answered(hashes []TriggeredHash) {
 			if !ok {
 				continue
 			}
+			if f.baseline != hash {
+				ref.selected.lose() // status describes what another trigger stood for
+			}
 			f.baseline = hash
 			if !f.seen {
 				f.hash = hash // newer than what status had
 			}
 		}
-		ref.loseObjects()
 	}
 }
 
@@ -115,7 +123,6 @@ func (s *state) unanswer(changed []Change) {
 		for j := range ref.fields {
 			if f := &ref.fields[j]; changed == nil || mentions(changed, ref.ObjectReference, f.path) {
 				f.baseline = Unknown
-				ref.selected.lose()
 			}
 		}
 	}

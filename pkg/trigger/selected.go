@@ -98,6 +98,8 @@ type selected struct {
 	observed details
 	// baseline is what the last trigger stood for.
 	baseline details
+	// wasPending is true where status says of a field that it is pending.
+	wasPending bool
 }
 
 // selects reports whether the reference is a selection.
@@ -125,6 +127,7 @@ func (s *selected) recall(entry *v1alpha.ResourceHash, fields []string) {
 	if entry.LastTriggeredMatched != nil {
 		s.baseline.matched = max(*entry.LastTriggeredMatched, 0)
 	}
+	s.wasPending = slices.ContainsFunc(entry.Fields, func(f v1alpha.FieldHash) bool { return f.LastTriggeredHash != "" })
 	places := make([]int, 0, len(fields))
 	for _, path := range fields {
 		places = append(places, slices.IndexFunc(entry.Fields, func(f v1alpha.FieldHash) bool { return f.Field == path }))
@@ -162,19 +165,23 @@ func (s *selected) see(o *Observation) {
 	s.observed.sort()
 }
 
-// takeStock makes what is observed of the objects the baseline, where nothing is pending: then that is what the last
-// trigger stood for, or the first look found.
+// takeStock brings the details in line with what the fields say, whatever has been decided. Where nothing is pending, what is
+// observed is what the last trigger stood for, or the first look found. Where that was pending and is no more, and
+// nothing is observed, a trigger stands for what was known last, which status does not describe; and of what is unanswered,
+// nobody knows what it was.
 func (r *reference) takeStock() {
-	if r.selects() && r.selected.observed.known && !r.pending() {
-		r.selected.baseline = r.selected.observed
+	s := &r.selected
+	switch {
+	case !r.pending() && s.observed.known:
+		s.baseline = s.observed
+	case !r.pending() && s.wasPending, r.unanswered():
+		s.lose()
 	}
 }
 
-// loseObjects forgets which objects the last trigger stood for: it was another one than status knew of, unless what is
-// observed is that.
-func (r *reference) loseObjects() {
-	r.selected.lose()
-	r.takeStock()
+// unanswered reports whether the baseline of a field is unknown.
+func (r *reference) unanswered() bool {
+	return slices.ContainsFunc(r.fields, func(f field) bool { return f.baseline == Unknown })
 }
 
 func (s *selected) lose() { s.baseline = details{} }
@@ -183,7 +190,7 @@ func (s *selected) lose() { s.baseline = details{} }
 // that they do not tell of.
 func (r *reference) changedObjects() (changed []ObjectChange, unnamed int) {
 	was, is := &r.selected.baseline, &r.selected.observed
-	if !was.known || !is.known {
+	if !was.known || !is.known || r.unanswered() {
 		return nil, int(max(r.selected.matched, was.matched))
 	}
 	told := 0 // of the objects that are selected now
@@ -286,22 +293,43 @@ func DetailsKnown(status *v1alpha.ChangeTriggeredJobStatus, o *Observation) bool
 	return false
 }
 
-// selectedChanges names the objects that have changed, for each of the pending references that is a selection.
-func selectedChanges(pending []*reference) []SelectedChange {
+// selectedChanges names the objects that have changed, for each reference that a Job of the occasion is told of and that is a
+// selection.
+func (s *state) selectedChanges(o occasion) []SelectedChange {
 	var changed []SelectedChange
-	for _, ref := range pending {
-		if ref.selects() {
-			objects, unnamed := ref.changedObjects()
-			changed = append(changed, SelectedChange{Reference: ref.ObjectReference, Objects: objects, Unnamed: unnamed})
+	for i := range s.refs {
+		ref := &s.refs[i]
+		first := o.reason == ReasonFirstRun
+		if !ref.selects() || !first && !ref.pending() {
+			continue
 		}
+		c := SelectedChange{Reference: ref.ObjectReference}
+		if first {
+			c.Objects, c.Unnamed = ref.allObjects()
+		} else {
+			c.Objects, c.Unnamed = ref.changedObjects()
+		}
+		changed = append(changed, c)
 	}
 	return changed
 }
 
+// allObjects names what a first run is to look at: all there is.
+func (r *reference) allObjects() (all []ObjectChange, unnamed int) {
+	is := &r.selected.observed
+	if !is.known && !r.pending() {
+		is = &r.selected.baseline
+	}
+	for i := range is.objects {
+		all = append(all, ObjectChange{Namespace: is.objects[i].Namespace, Name: is.objects[i].Name, Change: ObjectAdded})
+	}
+	return all, max(int(r.selected.matched)-len(all), 0)
+}
+
 // describeObjects names the objects of a selection that have changed, for people; it is empty for a named object.
-func (c *Creation) describeObjects(selection ObjectReference) string {
-	for i := range c.Selected {
-		changed := &c.Selected[i]
+func describeObjects(selection ObjectReference, selected []SelectedChange) string {
+	for i := range selected {
+		changed := &selected[i]
 		if changed.Reference != selection {
 			continue
 		}

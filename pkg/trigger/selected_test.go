@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -221,6 +222,13 @@ func TestASelectionIsOneReference(t *testing.T) {
 				t.Helper()
 				assert.Empty(t, entryW(t, in, d).Objects)
 			}}},
+		"what a Job that failed ran for is tried again, and not named by what has changed since": {
+			[]part{selectsW(), func(in *Input) {
+				keptW(ab)(in)
+				entry := &in.Status.ResourceHashes[len(in.Status.ResourceHashes)-1]
+				entry.Fields[0].LastTriggeredHash = Unknown
+			}, seesW(ab.but("a", 2))},
+			[]expectation{creates(1), naming(2)}},
 		"a replaced key changes nothing": {
 			[]part{selectsW(), keptW(ab), func(in *Input) {
 				in.HashID = "k2"
@@ -372,5 +380,41 @@ func checkNames(t *rapid.T, was, is selection, told SelectedChange, complete boo
 	}
 	if left > 0 {
 		require.Positive(t, told.Unnamed, "%d changes are neither named nor counted", left)
+	}
+}
+
+func TestAFirstRunIsToldOfAllThatIsSelected(t *testing.T) {
+	yes := true
+	firstRun := spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.RunOnCreate = &yes })
+	in := scene(selectsW(), firstRun, seesW(selection{"a": 1, "b": 1}))
+	d := Decide(in)
+	require.NotNil(t, d.Create)
+	assert.Equal(t, []SelectedChange{{Reference: objectsW, Objects: []ObjectChange{added("a"), added("b")}}}, d.Create.Selected)
+}
+
+func TestWhatIsForgottenIsDescribedNoMore(t *testing.T) {
+	ab := selection{"a": 1, "b": 1}
+	deadline := spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.PendingDeadline = &metav1.Duration{Duration: time.Hour} })
+	since := status(func(s *v1alpha.ChangeTriggeredJobStatus) {
+		s.ResourceHashes[0].PendingSince = &metav1.Time{Time: noon.Add(-2 * time.Hour)}
+	})
+	for sentence, c := range map[string]struct {
+		seen part
+		want []string
+	}{
+		"by what is seen":           {seesW(ab.but("c", 1)), []string{"a", "b", "c"}},
+		"or not where it is unseen": {cannotSee(objectsW, Forbidden, time.Hour), nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			in := scene(selectsW(), suspended, deadline, pendingW(ab, ab.but("c", 1)), since, c.seen)
+			d := Decide(in)
+			entry := entryW(t, in, d)
+			assert.Empty(t, entry.Fields[0].LastTriggeredHash, "it is forgotten")
+			var names []string
+			for _, object := range entry.Objects {
+				names = append(names, object.Name)
+			}
+			assert.Equal(t, c.want, names)
+		})
 	}
 }
