@@ -146,7 +146,7 @@ func (s *selected) recall(entry *v1alpha.ResourceHash, fields []string) {
 
 // see takes in what is observed.
 func (s *selected) see(o *Observation) {
-	s.matched, s.counted = int32(min(max(o.Matched, 0), v1alpha.MaxMatched)), true //nolint:gosec // it fits
+	s.matched, s.counted = int32(min(max(o.Matched, 0), v1alpha.MaxMatched)), true
 	if o.Visibility == KindNotServed {
 		s.matched = 0
 	}

@@ -89,7 +89,7 @@ func (k *kind) selection(key scope, selector labels.Selector) *selection {
 			key:   key, labels: selector, followers: map[*selecting]struct{}{},
 			members: map[types.NamespacedName]member{}, gone: map[types.NamespacedName]string{},
 		}
-		s.entry.selection = s
+		s.selection = s
 		k.selections[key] = s
 		if k.served(&s.entry) {
 			s.state, s.err = Synced, nil
