@@ -346,15 +346,24 @@ func (k *kind) showSelected(s scope, found map[types.NamespacedName]*object, ver
 
 // eventSelected applies what a watch told of one object to the selections that it is in, or was.
 func (r *run) eventSelected(o *object, exists bool, wake wakeups) {
-	if !r.current() {
-		return
-	}
+	counts := &r.kind.engine.counts
+	became := &counts.dropped
 	key := r.scope
 	for _, key.namespace = range namespacesOf(o.Namespace) {
-		if sel := r.kind.selections[key]; sel != nil && r.scope.selects(key) {
-			sel.event(o, exists, wake)
+		sel := r.kind.selections[key]
+		if sel == nil || !r.scope.selects(key) || !r.current() {
+			continue
+		}
+		if sel.event(o, exists, wake) {
+			became = &counts.unchanged
+		} else if became == &counts.dropped {
+			became = &counts.outdated
 		}
 	}
+	if len(wake) > 0 {
+		became = &counts.changed
+	}
+	became.Add(1)
 }
 
 // namespacesOf are those by which an object can be selected: all, and its own.

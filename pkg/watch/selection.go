@@ -215,15 +215,15 @@ func (s *selection) moved(wake wakeups) {
 	}
 }
 
-// event applies what a watch told of one object.
+// event applies what a watch told of one object, and says whether that was news.
 //
 // Events come in the order of their versions: up to that of what is stored, everything is known.
-func (s *selection) event(o *object, exists bool, wake wakeups) {
+func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
 	if s.tooMany {
-		return
+		return false
 	}
 	if order, err := resourceversion.CompareResourceVersion(o.ResourceVersion, s.version); err == nil && order <= 0 {
-		return
+		return false
 	}
 	s.version, s.stored = o.ResourceVersion, s.kind.engine.next()
 	name := types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
@@ -236,7 +236,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) {
 			delete(s.members, name)
 			s.moved(wake)
 		}
-		return
+		return true
 	}
 	now := s.memberOf(o)
 	s.members[name] = now
@@ -245,7 +245,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) {
 		s.compare(known, now, wake)
 	case len(s.members) > s.kind.engine.MaxMatched:
 		s.overflow(wake)
-		return
+		return true
 	default:
 		s.moved(wake)
 	}
@@ -257,6 +257,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) {
 			s.kind.join(&s.entry)
 		}
 	}
+	return true
 }
 
 // overflow keeps nothing more of a selection that is too large, and sees to it that it is read again from time to time.
