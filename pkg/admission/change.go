@@ -74,7 +74,8 @@ func additions(old, refs []v1alpha.ResourceReference) []addition {
 }
 
 func sameObject(a, b *v1alpha.ResourceReference) bool {
-	return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name
+	return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Name == b.Name &&
+		a.SelectedNamespace() == b.SelectedNamespace() && a.Selection() == b.Selection()
 }
 
 func sameSpec(a, b *v1alpha.ChangeTriggeredJob) bool { return sameJSON(a.Spec, b.Spec) }

@@ -59,6 +59,9 @@ func (v *validator) foreseeOne(ctx context.Context, ref *v1alpha.ResourceReferen
 				path.Child("fields").Index(j), ref.Kind))
 		}
 	}
+	if ref.Selector != nil {
+		return append(warnings, v.foreseeMatches(ctx, ref, kind, path, user)...)
+	}
 	return append(warnings, v.foreseeSelection(ctx, ref, a, kind, path, user)...)
 }
 
@@ -91,6 +94,42 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 		}
 	}
 	return warnings
+}
+
+// foreseeMatches warns of a selector that selects nothing today, if the user may know.
+func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind, path *field.Path, user *rights) admission.Warnings {
+	if ref.NamespaceSelector != nil && !ref.NamespaceSelector.Empty() {
+		return nil // it would have to be known which namespaces
+	}
+	for _, action := range selecting(ref, kind) {
+		if may, err := user.allow(ctx, action); err != nil || !may {
+			return nil
+		}
+	}
+	selector, err := ref.Selector.Compile()
+	if err != nil {
+		return nil
+	}
+	where := ref.EffectiveNamespaces()
+	if len(where) == 0 {
+		where = []string{""}
+	}
+	for _, namespace := range where {
+		list, err := v.api.Get().AbsPath(apiPath(kind.resource.GroupVersion())).
+			NamespaceIfScoped(namespace, kind.namespaced && namespace != "").Resource(kind.resource.Resource).
+			Param("labelSelector", selector.String()).Param("limit", "1").
+			SetHeader("Accept", "application/json").Do(ctx).Raw()
+		switch {
+		case apierrors.IsForbidden(err):
+			return admission.Warnings{fmt.Sprintf("%s: the operator may not list every %s that may match, and will not see changes", path, ref.Kind)}
+		case err != nil:
+			logf.FromContext(ctx).Info("could not look for what a selector selects", "reference", path.String(), "error", reasonOf(err))
+			return nil
+		case len(gjson.GetBytes(list, "items").Array()) > 0:
+			return nil
+		}
+	}
+	return admission.Warnings{fmt.Sprintf("%s: no %s matches the selector now; the first that does will be a change", path.Child("selector"), ref.Kind)}
 }
 
 // readOne returns the referenced object as JSON, nil where it does not exist. It lists that one object, as the

@@ -11,6 +11,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,6 +43,39 @@ func getting(ref *v1alpha.ResourceReference, kind servedKind) action {
 	return action{verb: "get", resource: kind.resource, namespace: namespace, name: ref.Name}
 }
 
+// selectVerbs are what the operator does with objects that a selector selects: it lists and watches them, and what it
+// tells of them is what one would get.
+var selectVerbs = []string{"get", "list", "watch"}
+
+// selecting are the actions of reading what a reference selects: in each of its namespaces, or in the whole cluster where
+// the namespaces are selected, too. Who has namespaces selected by their labels must be allowed to read these.
+func selecting(ref *v1alpha.ResourceReference, kind servedKind) []action {
+	where := []string{""}
+	if named := ref.EffectiveNamespaces(); len(named) > 0 {
+		where = named
+	}
+	var actions []action
+	for _, verb := range selectVerbs {
+		for _, namespace := range where {
+			actions = append(actions, action{verb: verb, resource: kind.resource, namespace: namespace})
+		}
+	}
+	if ref.NamespaceSelector != nil && !ref.NamespaceSelector.Empty() {
+		for _, verb := range []string{"list", "watch"} {
+			actions = append(actions, action{verb: verb, resource: corev1.SchemeGroupVersion.WithResource("namespaces")})
+		}
+	}
+	return actions
+}
+
+// reading are the actions of reading what a reference names or selects.
+func reading(ref *v1alpha.ResourceReference, kind servedKind) []action {
+	if ref.Selector != nil {
+		return selecting(ref, kind)
+	}
+	return []action{getting(ref, kind)}
+}
+
 // String names the action as `kubectl auth can-i` would be asked about it.
 func (a action) String() string {
 	text := a.verb + " " + a.resource.GroupResource().String()
@@ -61,7 +95,7 @@ type claim struct {
 }
 
 // claims returns what the author of a change must be allowed to do: to create Jobs where the template is new or
-// differs, and to get each object that is new, or of which a field is. A reference whose kind is not known cannot
+// differs, and to get each object that is new, or of which a field is, or to list and watch those that are selected. A reference whose kind is not known cannot
 // be asked about: it is an error, unless unfit holds one of it already.
 func claims(c *change, kinds foundKinds, unfit field.ErrorList) (all []claim, errs field.ErrorList) {
 	spec := field.NewPath("spec")
@@ -81,7 +115,9 @@ func claims(c *change, kinds foundKinds, unfit field.ErrorList) (all []claim, er
 			errs = append(errs, validate.KindError(path.Child("kind"), ref.Kind, err))
 			continue
 		}
-		all = append(all, claim{path, getting(ref, kind)})
+		for _, action := range reading(ref, kind) {
+			all = append(all, claim{path, action})
+		}
 	}
 	return all, errs
 }

@@ -45,7 +45,7 @@ func Build(ctj *v1alpha.ChangeTriggeredJob, c *trigger.Creation) (*batchv1.Job, 
 	ours := map[string]string{
 		TriggerAnnotation: strconv.FormatInt(c.Number, 10),
 		ReasonAnnotation:  string(c.Reason),
-		ChangedAnnotation: describe(c.Changed, 0),
+		ChangedAnnotation: describe(c.Changed, 0, c.Selected...),
 	}
 	podAnnotations, podRoom, err := annotate(pod.Annotations, ours, path.Child("spec", "template", "metadata", "annotations"))
 	if err != nil {
@@ -57,7 +57,7 @@ func Build(ctj *v1alpha.ChangeTriggeredJob, c *trigger.Creation) (*batchv1.Job, 
 		return nil, err
 	}
 	// What is essential has its place; the account of what changed takes what remains.
-	changed := describe(c.Changed, min(MaxChangedBytes, len(ours[ChangedAnnotation])+min(jobRoom, podRoom)-headroom))
+	changed := describe(c.Changed, min(MaxChangedBytes, len(ours[ChangedAnnotation])+min(jobRoom, podRoom)-headroom), c.Selected...)
 	jobAnnotations[ChangedAnnotation] = changed
 	podAnnotations[ChangedAnnotation] = changed
 	job.Annotations, pod.Annotations = jobAnnotations, podAnnotations

@@ -79,8 +79,36 @@ func TestTheAccountKeepsAsMuchAsFits(t *testing.T) {
 		require.Equal(t, total, kept+a.OmittedFields, "every field is named or counted")
 		require.True(t, len(text1) <= limit || kept == 0, "within the limit")
 		if kept < total {
-			require.Greater(t, len(encodeAccount(changes, kept+1, total-kept-1)), limit, "one more would not have fitted")
+			require.Greater(t, len(encodeAccount(withObjects(changes, nil, 0), kept+1, total-kept-1)), limit, "one more would not have fitted")
 		}
-		require.Equal(t, text1, encodeAccount(changes, kept, total-kept), "the first ones are kept")
+		require.Equal(t, text1, encodeAccount(withObjects(changes, nil, 0), kept, total-kept), "the first ones are kept")
 	})
+}
+
+func TestTheAccountNamesSelectedObjects(t *testing.T) {
+	web := trigger.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Selection: "app=web"}
+	changes := []trigger.Change{{ObjectReference: config, Fields: []string{"data"}}, {ObjectReference: web, Fields: []string{"data"}}}
+	selected := trigger.SelectedChange{Reference: web, Unnamed: 7, Objects: []trigger.ObjectChange{
+		{Namespace: "default", Name: "one", Change: trigger.ObjectUpdated, Fields: []string{"data"}},
+		{Namespace: "default", Name: "two", Change: trigger.ObjectRemoved},
+	}}
+	const (
+		begin = `{"resources":[{"apiVersion":"v1","kind":"ConfigMap","namespace":"default","name":"app-config","fields":["data"]},` +
+			`{"apiVersion":"v1","kind":"ConfigMap","namespace":"default","selection":"app=web","fields":["data"]`
+		one   = `{"namespace":"default","name":"one","change":"Updated","fields":["data"]}`
+		whole = begin + `,"objects":[` + one + `,{"namespace":"default","name":"two","change":"Removed"}],"unnamedObjects":7}],"omittedFields":0}`
+		cut   = begin + `,"objects":[` + one + `],"unnamedObjects":8}],"omittedFields":0}`
+		bare  = begin + `,"unnamedObjects":9}],"omittedFields":0}`
+	)
+	for sentence, c := range map[string]struct {
+		limit int
+		want  string
+	}{
+		"all where there is room":                           {len(whole), whole},
+		"the first where there is not, and how many others": {len(whole) - 1, cut},
+		"none where there is room for fields alone":         {len(cut) - 1, bare},
+		"fields are left out last":                          {len(bare) - 1, `{"resources":[{"apiVersion":"v1","kind":"ConfigMap","namespace":"default","name":"app-config","fields":["data"]}],"omittedFields":1}`},
+	} {
+		t.Run(sentence, func(t *testing.T) { assert.Equal(t, c.want, describe(changes, c.limit, selected)) })
+	}
 }

@@ -41,8 +41,12 @@ type place struct {
 // shortID names a place in HashesAnnotation. Two places of one ChangeTriggeredJob with the same short id are
 // possible, if hardly ever by chance; decodeHashes refuses what has an id twice.
 func shortID(p place) string {
+	parts := []string{p.object.APIVersion, p.object.Kind, p.object.Namespace, p.object.Name, p.field}
+	if p.object.Selection != "" { // one part more, so that it is no object's
+		parts = append(parts, p.object.Selection)
+	}
 	var message []byte
-	for _, part := range [...]string{p.object.APIVersion, p.object.Kind, p.object.Namespace, p.object.Name, p.field} {
+	for _, part := range parts {
 		message = binary.BigEndian.AppendUint64(message, uint64(len(part)))
 		message = append(message, part...)
 	}

@@ -16,6 +16,9 @@ func TestTheFormOfTheHashesIsFrozen(t *testing.T) {
 	assert.Equal(t, "2ac13e92bf3e", shortID(place{config, "data.a"}))
 	assert.Equal(t, "1c4dbe976882", shortID(place{node, "*"}))
 
+	selected := trigger.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Selection: "app=web"}
+	assert.Equal(t, "af42681480af", shortID(place{selected, "data"}))
+
 	r, ok := decodeHashes("*2ac13e92bf3e=v1-0a1b2c3d:00112233445566778899aabbccddeeff 1c4dbe976882=absent *5c3602a41a80=")
 	require.True(t, ok)
 	assert.Equal(t, record{
@@ -39,6 +42,9 @@ func TestPlacesHaveShortIDsOfTheirOwn(t *testing.T) {
 		alter(func(o *trigger.ObjectReference) { o.Namespace = "" }),
 		alter(func(o *trigger.ObjectReference) { o.Namespace, o.Name = o.Name, o.Namespace }),
 		alter(func(o *trigger.ObjectReference) { o.Namespace, o.Name = "defaultapp", "-config" }),
+		alter(func(o *trigger.ObjectReference) { o.Name, o.Selection = "", "app=web" }),
+		alter(func(o *trigger.ObjectReference) { o.Name, o.Selection = "app=web", "" }),
+		alter(func(o *trigger.ObjectReference) { o.Name, o.Selection = "", "" }),
 	} {
 		id := shortID(p)
 		assert.NotContains(t, seen, id, "%v and %v", p, seen[id])

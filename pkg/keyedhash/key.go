@@ -87,8 +87,11 @@ func (k *Key) ID() string { return k.id }
 // Format prints the id, whatever the verb, so that no log line can show the key.
 func (k *Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.id) }
 
+// selectionPart is the place of the selection among the parts of a hash.
+const selectionPart = 6
+
 // Publish returns the hash that stands for digest at one place: a field of an object that the
-// ChangeTriggeredJob with this UID references. It is <id>:<32 hexadecimal digits>, or trigger.Absent for
+// ChangeTriggeredJob with this UID references, or of all or one of those that it selects. It is <id>:<32 hexadecimal digits>, or trigger.Absent for
 // fieldpath.Absent.
 func (k *Key) Publish(uid types.UID, ref trigger.ObjectReference, field string, digest fieldpath.Digest) string {
 	if digest == fieldpath.Absent {
@@ -99,7 +102,10 @@ func (k *Key) Publish(uid types.UID, ref trigger.ObjectReference, field string, 
 
 	m := s.message[:0]
 	m = append(m, domainHash...)
-	for _, part := range [...]string{string(uid), ref.APIVersion, ref.Kind, ref.Namespace, ref.Name, field} {
+	for i, part := range [...]string{string(uid), ref.APIVersion, ref.Kind, ref.Namespace, ref.Name, field, ref.Selection} {
+		if i == selectionPart && part == "" {
+			break // of an object that is named; the scheme is older than selections
+		}
 		// The length before each part keeps "ab","c" and "a","bc" apart.
 		m = binary.BigEndian.AppendUint64(m, uint64(len(part)))
 		m = append(m, part...)

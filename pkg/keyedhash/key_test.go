@@ -41,6 +41,8 @@ func TestTheSchemeIsFrozen(t *testing.T) {
 	key := counting(t)
 	assert.Equal(t, "v1-0e5f4111", key.ID())
 	assert.Equal(t, "v1-0e5f4111:b246a046fa7be111f608a6ab4e7a4f30", key.Publish(uid, web, "spec.replicas", digestOf("3")))
+	selected := trigger.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "default", Selection: "app=web"}
+	assert.Equal(t, "v1-0e5f4111:c8ae9f38b30dd2a60b74f1ca5a20812b", key.Publish(uid, selected, "spec.replicas", digestOf("3")))
 	node := trigger.ObjectReference{APIVersion: "v1", Kind: "Node", Name: "worker-1"}
 	assert.Equal(t, "v1-0e5f4111:9ceadf1f374840195c99a104cb809a6f", key.Publish(uid, node, "*", digestOf("{}")))
 }
@@ -71,6 +73,8 @@ func TestAHashIsBoundToItsPlace(t *testing.T) {
 		"another kind":         key.Publish(uid, change(func(r *trigger.ObjectReference) { r.Kind = "StatefulSet" }), "spec.replicas", value),
 		"another version":      key.Publish(uid, change(func(r *trigger.ObjectReference) { r.APIVersion = "apps/v2" }), "spec.replicas", value),
 		"parts shifted by one": key.Publish(uid, change(func(r *trigger.ObjectReference) { r.Name = "webs" }), "pec.replicas", value),
+		"a selection":          key.Publish(uid, change(func(r *trigger.ObjectReference) { r.Selection = "app=web" }), "spec.replicas", value),
+		"another selection":    key.Publish(uid, change(func(r *trigger.ObjectReference) { r.Selection = "app=db" }), "spec.replicas", value),
 		"parts swapped":        key.Publish(uid, change(func(r *trigger.ObjectReference) { r.Name, r.Namespace = r.Namespace, r.Name }), "spec.replicas", value),
 	}
 	seen := map[string]string{}

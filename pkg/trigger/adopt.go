@@ -104,6 +104,9 @@ func (s *state) answered(hashes []TriggeredHash) {
 			if !ok {
 				continue
 			}
+			if f.baseline != hash {
+				ref.selected.lose() // status describes what another trigger stood for
+			}
 			f.baseline = hash
 			if !f.seen {
 				f.hash = hash // newer than what status had

@@ -13,10 +13,13 @@ import (
 // trigger is made for what was known of it last. A restart is over well before.
 const syncPatience = 30 * time.Second
 
-// reference is what is known of one referenced object: what status has kept, and what is observed now.
+// reference is what is known of one referenced object, or of all that a selector selects: what status has kept, and
+// what is observed now.
 type reference struct {
 	ObjectReference
 	fields []field
+	// selected is what is known of the objects one by one, where a selector selects them.
+	selected selected
 	// trouble is the condition reason why the object cannot be seen; empty where it can.
 	trouble string
 	// message is for people; empty where the object exists and can be seen.
@@ -106,6 +109,7 @@ func (r *reference) awaitsFirstLook() bool { return r.unseen && r.lacksBaseline(
 // their order (what has left the spec is forgotten), and whether a kept hash could not be compared.
 func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []reference, incomparable bool) {
 	kept := keptFields(stored.ResourceHashes)
+	keptObjects := keptSelections(stored.ResourceHashes)
 	messages := make(map[ObjectReference]string, len(stored.ResourceHashes))
 	for i := range stored.ResourceHashes {
 		messages[objectOf(&stored.ResourceHashes[i])] = stored.ResourceHashes[i].Message
@@ -122,6 +126,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 			f.path = path
 			ref.fields = append(ref.fields, f)
 		}
+		ref.selected.recall(keptObjects[wanted.Reference], wanted.Fields)
 		ref.pendingSince, ref.changedTime = since[ref.ObjectReference], changed[ref.ObjectReference]
 		if !ref.observe(observed[ref.ObjectReference], in.Now, messages[ref.ObjectReference]) {
 			incomparable = true
@@ -141,11 +146,21 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 	}
 	switch o.Visibility {
 	case Visible:
-		if !o.Exists {
+		switch {
+		case o.Exists:
+		case r.selects():
+			r.message = messageNoneSelected
+		default:
 			r.message = messageAbsent
 		}
 	case Forbidden:
 		r.trouble, r.message = ReasonForbidden, messageForbidden
+		if r.selects() {
+			r.message = messageForbiddenAll
+		}
+		return true
+	case TooMany:
+		r.trouble, r.message = ReasonTooManyObjects, messageTooMany
 		return true
 	case KindNotServed: // and so the object does not exist
 		r.trouble, r.message = ReasonKindNotServed, messageKindNotServed
@@ -157,6 +172,9 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 			r.unseen, r.shownAt, r.message = true, shownAt, keptMessage
 		} else {
 			r.trouble, r.message = ReasonNotSynced, messageNotSynced
+			if r.selects() {
+				r.message = messageNotSyncedAll
+			}
 		}
 		return true
 	}
@@ -173,6 +191,9 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 		if hash != "" && !r.fields[i].see(hash) {
 			all = false
 		}
+	}
+	if r.selects() {
+		r.selected.see(o)
 	}
 	return all
 }
@@ -206,10 +227,12 @@ func keptFields(entries []v1alpha.ResourceHash) map[fieldKey]field {
 // resourceHashes is the references as status has them: lastTriggeredHash only where it differs from hash.
 func resourceHashes(refs []reference, now time.Time, settles bool) []v1alpha.ResourceHash {
 	entries := make([]v1alpha.ResourceHash, 0, len(refs))
+	room := maxDetails
 	for i := range refs {
 		ref := &refs[i]
 		entry := v1alpha.ResourceHash{
-			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Message: ref.message,
+			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Selection: ref.Selection,
+			Message: ref.message,
 		}
 		if ref.pending() {
 			entry.PendingSince = &metav1.Time{Time: ref.since(now)}
@@ -224,11 +247,17 @@ func resourceHashes(refs []reference, now time.Time, settles bool) []v1alpha.Res
 			}
 			entry.Fields = append(entry.Fields, stored)
 		}
+		if ref.selects() {
+			ref.takeStock()
+			room -= ref.selected.describe(&entry, room)
+		}
 		entries = append(entries, entry)
 	}
 	return entries
 }
 
 func objectOf(entry *v1alpha.ResourceHash) ObjectReference {
-	return ObjectReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
+	return ObjectReference{
+		APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name, Selection: entry.Selection,
+	}
 }

@@ -36,6 +36,8 @@ const (
 	// ReasonNotSynced (Available False, Degraded True): the operator has had no consistent view of an object for
 	// 30 seconds.
 	ReasonNotSynced = "NotSynced"
+	// ReasonTooManyObjects (Available False, Degraded True): a selector selects more objects than are watched.
+	ReasonTooManyObjects = "TooManyObjects"
 
 	// ReasonIdle (Progressing False): nothing is pending and no Job runs.
 	ReasonIdle = "Idle"
@@ -76,6 +78,11 @@ const (
 	messageKindNotServed    = "the API server does not serve this kind"
 	messageVersionNotServed = "the API server does not serve this kind in this version, or cannot be asked"
 	messageNotSynced        = "the operator has had no consistent view of the object for 30 seconds"
+
+	messageNoneSelected = "no object matches"
+	messageForbiddenAll = "the operator may not list and watch the objects, or the namespaces by which they are selected"
+	messageNotSyncedAll = "the operator has had no consistent view of the objects for 30 seconds"
+	messageTooMany      = "more than 10000 objects match: changes are not seen until there are fewer"
 )
 
 const (
@@ -88,7 +95,12 @@ const (
 )
 
 // troubles are the reasons for which objects cannot be seen, the one to show first at first.
-var troubles = []string{ReasonForbidden, ReasonKindNotServed, ReasonNotSynced}
+var troubles = []string{ReasonForbidden, ReasonKindNotServed, ReasonTooManyObjects, ReasonNotSynced}
+
+// troubleMessages are what is said of references in trouble, in the same order.
+var troubleMessages = []string{
+	messageForbidden, messageForbiddenAll, messageKindNotServed, messageVersionNotServed, messageTooMany, messageNotSynced, messageNotSyncedAll,
+}
 
 // waits are the reasons for which what is pending may have waited.
 var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonJobNotCreated, ReasonNameTaken,
@@ -135,7 +147,7 @@ func (s *state) available() metav1.Condition {
 // troubleMessage says of each reference in trouble what the trouble is, the same trouble once.
 func (s *state) troubleMessage() string {
 	var parts []string
-	for _, message := range []string{messageForbidden, messageKindNotServed, messageVersionNotServed, messageNotSynced} {
+	for _, message := range troubleMessages {
 		in := s.where(func(ref *reference) bool { return ref.trouble != "" && ref.message == message })
 		if len(in) > 0 {
 			parts = append(parts, describe(in)+": "+message)

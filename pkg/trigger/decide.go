@@ -108,7 +108,7 @@ func recall(in Input) *state {
 // whichever of them it was that changed.
 func (s *state) trigger() *Creation {
 	occasion, _ := s.occasion()
-	creation := &Creation{Number: s.count + 1, Reason: occasion.reason, Changed: s.changed(occasion)}
+	creation := &Creation{Number: s.count + 1, Reason: occasion.reason, Changed: s.changed(occasion), Selected: s.selectedChanges(occasion)}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]

@@ -30,7 +30,7 @@ const messageUnknownHashes = "Stored hashes were made with another key or by ano
 	"the present state of the rest is the new baseline; changes made in between go unnoticed"
 
 func messageJobCreated(creation *Creation) string {
-	what := describeChanges(creation.Changed)
+	what := describeChanges(creation.Changed, creation.Selected...)
 	switch creation.Reason {
 	case ReasonFirstRun:
 		what = "the first run, for " + what
@@ -42,11 +42,11 @@ func messageJobCreated(creation *Creation) string {
 	return fmt.Sprintf("Created Job %s (trigger %d): %s", creation.Name, creation.Number, what)
 }
 
-// describeChanges names references with their fields.
-func describeChanges(changed []Change) string {
+// describeChanges names references with their fields, and of selections what is known of the objects.
+func describeChanges(changed []Change, selected ...SelectedChange) string {
 	list := make([]string, 0, len(changed))
 	for _, change := range changed {
-		list = append(list, change.String()+" ("+enumerate(change.Fields)+")")
+		list = append(list, change.String()+" ("+enumerate(change.Fields)+describeObjects(change.ObjectReference, selected)+")")
 	}
 	return enumerate(list)
 }

@@ -41,7 +41,8 @@ func decideAnything(t *rapid.T) {
 func anyInput() *rapid.Generator[Input] {
 	text := rapid.SampledFrom([]string{"", "a", "*", "\xff", "data", Absent, Unknown})
 	hash := rapid.SampledFrom([]string{"", Absent, Unknown, "k1:1", "k1:2", "k2:1", ":", "k1:", "abc", "\xff"})
-	object := rapid.SampledFrom([]ObjectReference{{}, objectA, objectB, objectC})
+	object := rapid.SampledFrom([]ObjectReference{{}, objectA, objectB, objectC, objectsW})
+	matched := rapid.Ptr(rapid.Int32Range(-1, 70), true)
 	number := rapid.OneOf(rapid.Int64Range(-2, 4), rapid.SampledFrom([]int64{1 << 40, maxNumber - 1, maxNumber, maxNumber + 1, math.MaxInt64}))
 	moment := rapid.Custom(func(t *rapid.T) time.Time {
 		return rapid.SampledFrom([]time.Time{{}, noon, noon.Add(-time.Minute), noon.Add(time.Hour), noon.Add(7 * time.Millisecond),
@@ -73,11 +74,21 @@ func anyInput() *rapid.Generator[Input] {
 		for range rapid.IntRange(0, 3).Draw(t, "fields") {
 			e.Fields = append(e.Fields, v1alpha.FieldHash{Field: text.Draw(t, "path"), Hash: hash.Draw(t, "hash"), LastTriggeredHash: hash.Draw(t, "baseline")})
 		}
+		if e.Selection = o.Selection; e.Selection != "" {
+			e.Matched, e.LastTriggeredMatched = matched.Draw(t, "matched"), matched.Draw(t, "matched before")
+			for range rapid.IntRange(0, 60).Draw(t, "objects") {
+				e.Objects = append(e.Objects, v1alpha.ObjectHash{Name: text.Draw(t, "object"), Hashes: rapid.SliceOfN(hash, 0, 3).Draw(t, "hashes")})
+			}
+		}
 		return e
 	})
 	observation := rapid.Custom(func(t *rapid.T) Observation {
-		return Observation{Reference: object.Draw(t, "object"), Exists: rapid.Bool().Draw(t, "exists"), Since: moment.Draw(t, "since"),
-			Visibility: rapid.SampledFrom([]Visibility{Visible, Visible, Forbidden, KindNotServed, VersionNotServed, NotSynced, "Odd"}).Draw(t, "visibility"),
+		var objects []ObservedObject
+		for range rapid.IntRange(0, 60).Draw(t, "objects") {
+			objects = append(objects, ObservedObject{Name: text.Draw(t, "object"), Hashes: rapid.SliceOfN(hash, 0, 3).Draw(t, "hashes")})
+		}
+		return Observation{Reference: object.Draw(t, "object"), Matched: rapid.IntRange(-1, 70).Draw(t, "matched"), Objects: objects, Exists: rapid.Bool().Draw(t, "exists"), Since: moment.Draw(t, "since"),
+			Visibility: rapid.SampledFrom([]Visibility{Visible, Visible, Forbidden, KindNotServed, VersionNotServed, NotSynced, TooMany, "Odd"}).Draw(t, "visibility"),
 			Fields:     rapid.SliceOfN(text, 0, 3).Draw(t, "fields"), Hashes: rapid.SliceOfN(hash, 0, 3).Draw(t, "hashes")}
 	})
 	condition := rapid.Custom(func(t *rapid.T) metav1.Condition {

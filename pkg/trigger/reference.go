@@ -6,35 +6,51 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
-// MergedReference is one referenced object, and the field paths that count in it.
+// MergedReference is one referenced object, or what one selector selects, and the field paths that count in it.
 type MergedReference struct {
 	Reference ObjectReference
+	// Index is the place of its first entry.
+	Index int
 	// Fields are the paths, each once, in the order of the spec.
 	Fields []string
 }
 
-// MergeReferences returns the objects that refs name, each once, at the place where it is named first, with
-// the fields of all its entries. A reference without fields means the whole object. Watches, observations,
+// MergeReferences returns the objects that refs name, and what they select, each once, at the place where it is named
+// first, with the fields of all its entries. A reference without fields means the whole object. Watches, observations,
 // decisions and Jobs all go by this list.
 func MergeReferences(refs []v1alpha.ResourceReference) []MergedReference {
-	merged := make([]MergedReference, 0, len(refs))
-	places := make(map[ObjectReference]int, len(refs))
+	m := newMerger(len(refs))
 	for i := range refs {
 		ref := &refs[i]
-		object := ObjectReference{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
-		place, ok := places[object]
-		if !ok {
-			place = len(merged)
-			places[object] = place
-			merged = append(merged, MergedReference{Reference: object})
-		}
-		for _, path := range ref.EffectiveFields() {
-			if !slices.Contains(merged[place].Fields, path) {
-				merged[place].Fields = append(merged[place].Fields, path)
-			}
+		m.add(ObjectReference{
+			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.SelectedNamespace(), Name: ref.Name, Selection: ref.Selection(),
+		}, i, ref.EffectiveFields())
+	}
+	return m.merged
+}
+
+// merger gathers references, each object once.
+type merger struct {
+	merged []MergedReference
+	places map[ObjectReference]int
+}
+
+func newMerger(entries int) *merger {
+	return &merger{merged: make([]MergedReference, 0, entries), places: make(map[ObjectReference]int, entries)}
+}
+
+func (m *merger) add(object ObjectReference, index int, fields []string) {
+	place, ok := m.places[object]
+	if !ok {
+		place = len(m.merged)
+		m.places[object] = place
+		m.merged = append(m.merged, MergedReference{Reference: object, Index: index})
+	}
+	for _, path := range fields {
+		if !slices.Contains(m.merged[place].Fields, path) {
+			m.merged[place].Fields = append(m.merged[place].Fields, path)
 		}
 	}
-	return merged
 }
 
 // References are the objects that a spec names. Of a spec that could not be decoded nothing is known, so that what
@@ -46,22 +62,30 @@ func References(spec *v1alpha.ChangeTriggeredJobSpec, status *v1alpha.ChangeTrig
 	if status == nil {
 		return nil
 	}
-	kept := make([]v1alpha.ResourceReference, 0, len(status.ResourceHashes))
+	m := newMerger(len(status.ResourceHashes))
 	for i := range status.ResourceHashes {
 		entry := &status.ResourceHashes[i]
-		ref := v1alpha.ResourceReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
+		fields := make([]string, 0, len(entry.Fields))
 		for j := range entry.Fields {
-			ref.Fields = append(ref.Fields, entry.Fields[j].Field)
+			fields = append(fields, entry.Fields[j].Field)
 		}
-		kept = append(kept, ref)
+		if len(fields) == 0 {
+			fields = []string{v1alpha.AllFields}
+		}
+		m.add(objectOf(entry), i, fields)
 	}
-	return MergeReferences(kept)
+	return m.merged
 }
 
-// String names the object for people, for example "ConfigMap default/app-config" or "Node worker-1".
+// String names the object for people, for example "ConfigMap default/app-config" or "Node worker-1"; what a selector
+// selects, as "ConfigMap default/[app=web]" or "Node [pool=blue]".
 func (r ObjectReference) String() string {
-	if r.Namespace == "" {
-		return r.Kind + " " + r.Name
+	name := r.Name
+	if r.Selection != "" {
+		name = "[" + r.Selection + "]"
 	}
-	return r.Kind + " " + r.Namespace + "/" + r.Name
+	if r.Namespace == "" {
+		return r.Kind + " " + name
+	}
+	return r.Kind + " " + r.Namespace + "/" + name
 }

@@ -15,6 +15,7 @@ func TestMergeReferences(t *testing.T) {
 	merged := func(name string, fields ...string) MergedReference {
 		return MergedReference{Reference: ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Name: name}, Fields: fields}
 	}
+	at := func(place int, m MergedReference) MergedReference { m.Index = place; return m }
 	for sentence, c := range map[string]struct {
 		in   []v1alpha.ResourceReference
 		want []MergedReference
@@ -22,10 +23,10 @@ func TestMergeReferences(t *testing.T) {
 		"nothing gives nothing":           {nil, []MergedReference{}},
 		"no fields mean the whole object": {[]v1alpha.ResourceReference{ref("a")}, []MergedReference{merged("a", "*")}},
 		"a field named twice counts once": {[]v1alpha.ResourceReference{ref("a", "x", "x")}, []MergedReference{merged("a", "x")}},
-		"the order is the spec's":         {[]v1alpha.ResourceReference{ref("b"), ref("a")}, []MergedReference{merged("b", "*"), merged("a", "*")}},
+		"the order is the spec's":         {[]v1alpha.ResourceReference{ref("b"), ref("a")}, []MergedReference{merged("b", "*"), at(1, merged("a", "*"))}},
 		"entries of one object stand where it is first": {
 			[]v1alpha.ResourceReference{ref("a", "x"), ref("b"), ref("a", "y", "x"), ref("a")},
-			[]MergedReference{merged("a", "x", "y", "*"), merged("b", "*")}},
+			[]MergedReference{merged("a", "x", "y", "*"), at(1, merged("b", "*"))}},
 	} {
 		t.Run(sentence, func(t *testing.T) { assert.Equal(t, c.want, MergeReferences(c.in)) })
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,7 +53,11 @@ func sum(value string) string { return sceneKey + ":" + value }
 func resourcesOf(objects ...ObjectReference) []v1alpha.ResourceReference {
 	var refs []v1alpha.ResourceReference
 	for _, o := range objects {
-		refs = append(refs, v1alpha.ResourceReference{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name})
+		ref := v1alpha.ResourceReference{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
+		if key, value, selects := strings.Cut(o.Selection, "="); selects {
+			ref.Selector = &v1alpha.LabelSelector{MatchLabels: map[string]v1alpha.LabelValue{key: v1alpha.LabelValue(value)}}
+		}
+		refs = append(refs, ref)
 	}
 	return refs
 }

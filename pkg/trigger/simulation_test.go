@@ -87,7 +87,7 @@ func whateverHappens(t *rapid.T) {
 	w.settle(t)
 }
 
-var simObjects = []ObjectReference{objectA, objectB, objectC}
+var simObjects = []ObjectReference{objectA, objectB, objectC, objectsW}
 
 // world is the API server and what it holds.
 type world struct {
@@ -415,6 +415,12 @@ func (op *operator) see(o ObjectReference) {
 		if value := op.w.values[o]; value != 0 {
 			observation.Exists, observation.Hashes = true, []string{fmt.Sprintf("%s:%s=%d", op.key, o.Name, value)}
 		}
+		if o.Selection != "" { // as many objects as its value is
+			for i := range op.w.values[o] {
+				observation.Objects = append(observation.Objects, ObservedObject{Name: fmt.Sprint(i), Hashes: []string{op.key + ":1"}})
+			}
+			observation.Matched = len(observation.Objects)
+		}
 	}
 	op.seen[o] = observation
 }
@@ -673,6 +679,13 @@ func (w *world) settle(t *rapid.T) {
 			want = fmt.Sprintf("%s:%s=%d", op.key, key.object.Name, value)
 		}
 		require.Equal(t, want, f.hash)
+	}
+	for _, entry := range w.ctj.status.ResourceHashes {
+		if entry.Selection != "" {
+			require.Equal(t, w.values[objectOf(&entry)], int(*entry.Matched))
+			require.Nil(t, entry.LastTriggeredMatched)
+			require.Len(t, entry.Objects, int(*entry.Matched), "what the last Job ran for is described")
+		}
 	}
 	if len(w.excepted) == 0 {
 		require.Equal(t, int64(len(w.born)), w.ctj.status.TriggerCount)

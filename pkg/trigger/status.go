@@ -88,6 +88,8 @@ func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
 		for j := range min(len(fields), len(stored)) {
 			if fields[j].LastTriggeredHash != "" && stored[j].LastTriggeredHash != "" {
 				fields[j].Hash = stored[j].Hash
+				rest.ResourceHashes[i].Matched = s.stored.ResourceHashes[i].Matched
+				rest.ResourceHashes[i].LastTriggeredMatched = s.stored.ResourceHashes[i].LastTriggeredMatched
 			}
 		}
 	}

@@ -79,9 +79,11 @@ const (
 	VersionNotServed Visibility = "VersionNotServed"
 	// NotSynced means that no consistent view has been had yet, or that it was lost.
 	NotSynced Visibility = "NotSynced"
+	// TooMany means that a selector selects more objects than are watched.
+	TooMany Visibility = "TooMany"
 )
 
-// Observation is what is known of one referenced object.
+// Observation is what is known of one referenced object, or of all that a selector selects.
 type Observation struct {
 	// Reference identifies the object.
 	Reference ObjectReference
@@ -90,21 +92,28 @@ type Observation struct {
 	// Since is when Visibility last changed. NotSynced is shown, and a trigger may stand for the last known
 	// state, once it has lasted for 30 seconds.
 	Since time.Time
-	// Exists says whether the object exists. Known only when Visible.
+	// Exists says whether the object exists, or one that is selected. Known only when Visible.
 	Exists bool
 	// Fields are the paths that count, each once.
 	Fields []string
 	// Hashes are the published hashes of Fields, in the same order: Absent where the field or the object
-	// does not exist. Empty unless Visible.
+	// does not exist. Empty unless Visible. Where a selector selects many objects, each stands for the field in all of
+	// them.
 	Hashes []string
+	// Matched is how many objects a selector selects, and Objects are the first of them; see ObservedObject.
+	Matched int
+	Objects []ObservedObject
 }
 
-// ObjectReference identifies one object.
+// ObjectReference identifies one object, or all that a selector selects.
 type ObjectReference struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Namespace  string `json:"namespace,omitempty"`
-	Name       string `json:"name"`
+	// Name is empty where objects are selected.
+	Name string `json:"name,omitempty"`
+	// Selection says what is selected; see v1alpha.ResourceReference.
+	Selection string `json:"selection,omitempty"`
 }
 
 const (
@@ -164,6 +173,8 @@ type Creation struct {
 	Reason Reason
 	// Changed names the references and fields that were pending, in the order of the spec; for a first run, all of them.
 	Changed []Change
+	// Selected names the objects that have changed, for each of Changed that a selector selects, in the same order.
+	Selected []SelectedChange
 	// Hashes are the hashes of every field of the spec that this trigger stands for: the observed one, or
 	// the last known one where the object cannot be seen now. Fields that were never seen, or not since
 	// the operator's key was replaced, have none. The Job carries the hashes, so that a process that
@@ -171,7 +182,7 @@ type Creation struct {
 	Hashes []TriggeredHash
 }
 
-// Change names what changed in one object; never values.
+// Change names what changed in one object, or in those that a selector selects; never values.
 type Change struct {
 	ObjectReference `json:",inline"`
 	Fields          []string `json:"fields"`

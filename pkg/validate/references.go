@@ -16,6 +16,9 @@ const (
 	KindDoesNotExist    = "resource kind does not exist"
 	NamespaceRequired   = "namespace is required for namespaced resources"
 	NamespaceNotAllowed = "namespace must not be set for cluster-scoped resources"
+	// SelectionNamespaceRequired is said of a selector of a namespaced kind that does not say where it selects.
+	SelectionNamespaceRequired = "namespace, namespaces or namespaceSelector is required for namespaced resources " +
+		"(an empty namespaceSelector, {}, selects all namespaces)"
 	// KindCannotBeListed is said of kinds whose objects can be created and perhaps read, but not found.
 	KindCannotBeListed = "objects of this kind cannot be listed, so that their changes cannot be seen"
 	// KindNotVerified is said where the API server could not be asked whether it serves a kind. The error
@@ -60,10 +63,19 @@ func References(refs []v1alpha.ResourceReference, kinds Kinds, mustBeServed func
 			if mustBeServed != nil && mustBeServed(kind) {
 				errs = append(errs, KindError(path.Child("kind"), ref.Kind, known.err))
 			}
+		case known.namespaced && ref.Selector != nil:
+			if ref.Namespace == "" && len(ref.Namespaces) == 0 && ref.NamespaceSelector == nil {
+				errs = append(errs, field.Required(path.Child("namespace"), SelectionNamespaceRequired))
+			}
 		case known.namespaced && ref.Namespace == "":
 			errs = append(errs, field.Required(path.Child("namespace"), NamespaceRequired))
-		case !known.namespaced && ref.Namespace != "":
+		case known.namespaced:
+		case ref.Namespace != "":
 			errs = append(errs, field.Forbidden(path.Child("namespace"), NamespaceNotAllowed))
+		case len(ref.Namespaces) > 0:
+			errs = append(errs, field.Forbidden(path.Child("namespaces"), NamespaceNotAllowed))
+		case ref.NamespaceSelector != nil:
+			errs = append(errs, field.Forbidden(path.Child("namespaceSelector"), NamespaceNotAllowed))
 		}
 	}
 	return FirstFew(errs)

@@ -95,14 +95,19 @@ func checkResources(refs []v1alpha.ResourceReference, path *field.Path) field.Er
 	if len(refs) > maxResources {
 		errs = append(errs, field.TooMany(path, len(refs), maxResources))
 	}
-	fields := 0
+	fields, namespaces := 0, 0
 	for i := range refs {
 		fields += len(refs[i].EffectiveFields())
+		namespaces += len(refs[i].Namespaces)
 		errs = append(errs, checkReference(&refs[i], path.Index(i))...)
 	}
 	if fields > v1alpha.MaxFields {
 		errs = append(errs, field.Invalid(path, field.OmitValueType{},
 			fmt.Sprintf("must have at most %d fields over all resources, not %d", v1alpha.MaxFields, fields)))
+	}
+	if namespaces > v1alpha.MaxNamespaces {
+		errs = append(errs, field.Invalid(path, field.OmitValueType{},
+			fmt.Sprintf("must have at most %d namespaces over all resources, not %d", v1alpha.MaxNamespaces, namespaces)))
 	}
 	return errs
 }
@@ -116,7 +121,7 @@ func checkReference(ref *v1alpha.ResourceReference, path *field.Path) field.Erro
 		}
 	}
 	errs = append(errs, checkText(ref.Kind, path.Child("kind"), maxKindLength)...)
-	errs = append(errs, checkSegment(ref.Name, path.Child("name"), maxObjectNameLength)...)
+	errs = append(errs, checkSelection(ref, path)...)
 	if ref.Namespace != "" {
 		errs = append(errs, checkSegment(ref.Namespace, path.Child("namespace"), maxNamespaceLength)...)
 	}

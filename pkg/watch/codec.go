@@ -26,6 +26,8 @@ type object struct {
 	// digests are those of paths: what was referenced of the object when it was reduced.
 	paths   []*watchedPath
 	digests []fieldpath.Digest
+	// left is true of an object that a watch told of although its selector does not select it.
+	left bool
 }
 
 // DeepCopyObject implements runtime.Object. Nobody changes an object, so that it may be shared.

@@ -35,6 +35,8 @@ func newClient(config *rest.Config) (rest.Interface, error) {
 type collection struct {
 	client rest.Interface
 	path   []string
+	// selector restricts the answers to what it selects, unless it is empty.
+	selector string
 	// metadataOnly asks for the objects' metadata alone.
 	metadataOnly bool
 }
@@ -46,6 +48,7 @@ func (c collection) open(ctx context.Context, name string, options metav1.ListOp
 	if name != "" {
 		options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	}
+	options.LabelSelector = c.selector
 	request := c.client.Get().MaxRetries(0).AbsPath(c.path...).VersionedParams(&options, metav1.ParameterCodec)
 	switch {
 	case c.metadataOnly && options.Watch:

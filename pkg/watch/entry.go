@@ -14,6 +14,8 @@ import (
 type entry struct {
 	kind *kind
 	name types.NamespacedName
+	// selection is set where the entry is that of a selection, which has no name.
+	selection *selection
 	// references counts those of all owners.
 	references int
 	// paths is replaced, never changed, so that a reader may go on with what it was.
@@ -53,6 +55,7 @@ type waiter struct {
 // watchedPath is one path of an object, and its digest.
 type watchedPath struct {
 	path   *fieldpath.Path
+	of     *entry
 	owners []*owner
 	// joined is when the path was first referenced.
 	joined moment
@@ -83,7 +86,7 @@ func (ent *entry) watch(path *fieldpath.Path) *watchedPath {
 		}
 	}
 	e := ent.kind.engine
-	p := &watchedPath{path: path, joined: e.next(), since: e.Clock.Now()}
+	p := &watchedPath{path: path, of: ent, joined: e.next(), since: e.Clock.Now()}
 	ent.paths = append(slices.Clip(slices.Clone(ent.paths)), p)
 	return p
 }
@@ -99,6 +102,42 @@ func (ent *entry) drop() {
 // forget takes o off those who wait.
 func (ent *entry) forget(o *owner) {
 	ent.waiting = slices.DeleteFunc(ent.waiting, func(w waiter) bool { return w.owner == o })
+}
+
+// await has an owner told when the object has been read anew.
+func (ent *entry) await(o *owner) {
+	ent.forget(o)
+	if len(ent.waiting) == 0 {
+		ent.unread = nil // what kept others from reading it may be over long since
+	}
+	ent.waiting = append(ent.waiting, waiter{owner: o, joined: ent.kind.engine.tick})
+}
+
+// narrowest is the narrowest scope that serves the entry.
+func (ent *entry) narrowest() scope {
+	if ent.selection != nil {
+		return ent.selection.key
+	}
+	return objectScope(ent.name)
+}
+
+// scopes are those that cover the entry, the widest first.
+func (ent *entry) scopes() []scope {
+	if ent.selection == nil {
+		return scopesOf(ent.name)
+	}
+	if key := ent.selection.key; key != key.widest() {
+		return []scope{key.widest(), key}
+	}
+	return []scope{ent.selection.key}
+}
+
+// lives says whether somebody still references the entry, and it can be had.
+func (ent *entry) lives() bool {
+	if ent.selection != nil {
+		return ent.kind.selections[ent.selection.key] == ent.selection
+	}
+	return ent.kind.entries[ent.name] == ent && !ent.unfit
 }
 
 // complete says whether everything that is referenced of the object is known, to all owners.

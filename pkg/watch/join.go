@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // joinLimit is how many objects are read one by one before the whole scope is read again instead.
@@ -31,11 +30,11 @@ func (r *run) readJoined() {
 		case <-r.joined:
 		default:
 		}
-		names := r.incomplete()
-		if len(names) == 0 {
+		scopes := r.incomplete()
+		if len(scopes) == 0 {
 			return
 		}
-		err := r.readAgain(names)
+		err := r.readAgain(scopes)
 		if r.ctx.Err() != nil {
 			return
 		}
@@ -53,54 +52,56 @@ func (r *run) readJoined() {
 	}
 }
 
-// incomplete returns the names of the entries that are still to be read. Where there are none, the goroutine
+// incomplete returns the narrowest scopes of the entries that are still to be read. Where there are none, the goroutine
 // that asks is to end.
-func (r *run) incomplete() []types.NamespacedName {
+func (r *run) incomplete() []scope {
 	e := r.kind.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var names []types.NamespacedName
+	var scopes []scope
 	for ent := range r.joins {
-		if r.kind.entries[ent.name] != ent || ent.unfit || ent.complete() {
+		if !ent.lives() || ent.complete() {
 			delete(r.joins, ent)
 			continue
 		}
-		names = append(names, ent.name)
+		scopes = append(scopes, ent.narrowest())
 	}
-	r.joining = len(names) > 0
-	return names
+	r.joining = len(scopes) > 0
+	return scopes
 }
 
-// readAgain reads the named objects, or the whole scope where that is less work. One that cannot be read holds up
+// readAgain reads the scopes, or the whole one of the run where that is less work. One that cannot be read holds up
 // no other.
-func (r *run) readAgain(names []types.NamespacedName) error {
-	if len(names) > joinLimit {
+func (r *run) readAgain(scopes []scope) error {
+	if len(scopes) > joinLimit {
 		err := r.readScope(r.scope)
-		r.cannotRead(err, names...)
+		r.cannotRead(err, scopes...)
 		return err
 	}
 	var errs []error
-	for _, name := range names {
-		err := r.readScope(objectScope(name))
+	for _, s := range scopes {
+		err := r.readScope(s)
 		if r.ctx.Err() != nil {
 			return err
 		}
-		r.cannotRead(err, name)
+		r.cannotRead(err, s)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// cannotRead tells those who wait for the named objects why they cannot be read, if there is an error.
-func (r *run) cannotRead(err error, names ...types.NamespacedName) {
+// cannotRead tells those who wait for what is in the scopes why it cannot be read, if there is an error.
+func (r *run) cannotRead(err error, scopes ...scope) {
 	if err == nil {
 		return
 	}
 	r.kind.engine.update(func(wake wakeups) {
-		for _, name := range names {
-			if ent := r.kind.entries[name]; ent != nil && r.current() {
-				ent.cannotRead(err, wake)
-			}
+		for _, s := range scopes {
+			r.kind.covered(s, func(ent *entry) {
+				if r.current() {
+					ent.cannotRead(err, wake)
+				}
+			})
 		}
 	})
 }
@@ -116,15 +117,17 @@ func (r *run) readScope(s scope) error {
 		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
 		defer cancel()
 	}
+	var counts tally
+	counts.begin()
 	c := r.source.collection
 	c.path = r.resource.collection(s.namespace)
-	list, err := c.list(ctx, s.name, r.kind.reduce)
+	list, err := c.list(ctx, s.name, r.reducer(&counts))
 	if err != nil {
 		return err
 	}
 	e.update(func(wake wakeups) {
 		if r.current() {
-			r.kind.show(s, byName(list.Items), list.ResourceVersion, began, wake)
+			r.kind.show(s, byName(list.Items), list.ResourceVersion, began, false, wake)
 		}
 	})
 	return nil

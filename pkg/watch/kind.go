@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,12 +18,17 @@ type kind struct {
 	engine  *Engine
 	gvk     schema.GroupVersionKind
 	entries map[types.NamespacedName]*entry
+	// selections are what is selected of the kind, by the narrowest scope of each; selecting are the references that do.
+	selections map[scope]*selection
+	selecting  map[*selecting]struct{}
 
 	// resource is how the kind is served; nil while it is not, or not known to be. Then state and err
 	// say why.
 	resource *resource
 	state    State
 	err      error
+	// since is when state last changed.
+	since time.Time
 	// ask wakes the goroutine that asks discovery; it holds at most one wake-up.
 	ask      chan struct{}
 	stopAsks context.CancelFunc
@@ -57,6 +64,11 @@ func newKind(e *Engine, gvk schema.GroupVersionKind) *kind {
 		engine:  e,
 		gvk:     gvk,
 		entries: map[types.NamespacedName]*entry{},
+
+		selections: map[scope]*selection{},
+		selecting:  map[*selecting]struct{}{},
+		since:      e.Clock.Now(),
+
 		ask:     make(chan struct{}, 1),
 		denied:  map[scope]denial{},
 		planned: map[scope]bool{},
@@ -107,6 +119,14 @@ func (k *kind) fit(ent *entry, wake wakeups) {
 
 // covered calls f for every entry that the scope covers.
 func (k *kind) covered(s scope, f func(*entry)) {
+	if s.selector != "" {
+		for key, sel := range k.selections {
+			if s.selects(key) {
+				f(&sel.entry)
+			}
+		}
+		return
+	}
 	if s.single() {
 		if ent := k.entries[types.NamespacedName{Namespace: s.namespace, Name: s.name}]; ent != nil && !ent.unfit {
 			f(ent)
@@ -163,6 +183,9 @@ func (k *kind) denials(objects []types.NamespacedName) map[scope]bool {
 			covering[s] = true
 		}
 	}
+	for key := range k.selections {
+		covering[key.widest()] = true
+	}
 	now := k.engine.Clock.Now()
 	denied := make(map[scope]bool, len(k.denied))
 	for s, d := range k.denied {
@@ -186,7 +209,7 @@ func (k *kind) plan() {
 		return // Start does it
 	}
 	k.dirty = false
-	if len(k.entries) == 0 {
+	if len(k.entries) == 0 && len(k.selections) == 0 && len(k.selecting) == 0 {
 		k.stopRuns()
 		if k.stopAsks != nil {
 			k.stopAsks()
@@ -208,7 +231,9 @@ func (k *kind) plan() {
 			objects = append(objects, name)
 		}
 	}
-	scopes := plan(objects, k.denials(objects), k.planned, e.Threshold)
+	denied := k.denials(objects)
+	scopes := append(plan(objects, denied, k.planned, e.Threshold),
+		planSelections(slices.Collect(maps.Keys(k.selections)), denied, k.planned, e.Threshold)...)
 	k.planned = make(map[scope]bool, len(scopes))
 	for _, s := range scopes {
 		k.planned[s] = true
@@ -227,13 +252,13 @@ func (k *kind) retire() {
 		return // every planned scope runs
 	}
 	needed := map[scope]bool{}
-	for name, ent := range k.entries {
-		scopes := scopesOf(name)
+	for ent := range k.all() {
+		scopes := ent.scopes()
 		served := ent.unfit || slices.ContainsFunc(scopes, func(s scope) bool {
 			return k.planned[s] && k.runs[s] != nil && k.runs[s].synced
 		})
 		for _, s := range scopes {
-			if r := k.runs[s]; !served && r != nil && (r.synced || s.single()) {
+			if r := k.runs[s]; !served && r != nil && (r.synced || s == ent.narrowest()) {
 				needed[s] = true
 			}
 		}
@@ -272,7 +297,7 @@ func (k *kind) server(ent *entry) *run {
 	if ent.unfit {
 		return nil
 	}
-	for _, s := range scopesOf(ent.name) {
+	for _, s := range ent.scopes() {
 		if r := k.runs[s]; r != nil && r.synced {
 			return r
 		}
@@ -334,11 +359,37 @@ func (k *kind) answered(served *resource, state State, err error, wake wakeups) 
 		k.engine.Log.Info("a referenced kind is not served", "kind", k.gvk.String())
 	}
 	k.stopRuns()
+	if k.state != state {
+		k.since = k.engine.Clock.Now()
+	}
 	k.resource, k.state, k.err = served, state, err
 	for _, ent := range k.entries {
 		ent.unfit = false
 		ent.setState(state, err, wake)
 		k.fit(ent, wake)
 	}
+	for _, sel := range k.selections {
+		sel.setState(state, err, wake)
+	}
+	for s := range k.selecting {
+		wake[s.owner] = struct{}{} // it may have nothing to be told by
+		s.follow()
+	}
 	k.plan()
+}
+
+// all are the entries of objects and those of selections.
+func (k *kind) all() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, ent := range k.entries {
+			if !yield(ent) {
+				return
+			}
+		}
+		for _, sel := range k.selections {
+			if !yield(&sel.entry) {
+				return
+			}
+		}
+	}
 }

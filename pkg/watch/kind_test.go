@@ -142,7 +142,7 @@ func TestOneObjectThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	r := s.run(scope{namespace: "ns"}, true)
 	bad := types.NamespacedName{Namespace: "ns", Name: "bad"}
 	s.update(r.sync)
-	err = r.readAgain([]types.NamespacedName{bad, s.name})
+	err = r.readAgain([]scope{objectScope(bad), objectScope(s.name)})
 	require.True(t, apierrors.IsForbidden(err))
 	require.True(t, s.complete() && s.exists)
 	observations, _ := s.Observe(named("bad"))

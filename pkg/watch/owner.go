@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -19,6 +18,9 @@ type owner struct {
 
 // reference is a Reference as it is kept.
 type reference struct {
+	// selecting is set where objects are selected: then there is nothing else.
+	selecting *selecting
+
 	entry *entry
 	paths []hold
 	// since is when the last of paths was taken up.
@@ -34,6 +36,10 @@ type hold struct {
 }
 
 func (r reference) equal(given Reference) bool {
+	if r.selecting != nil || given.Selector != nil {
+		return r.selecting != nil && given.Selector != nil && r.selecting.given.sameSelection(given) &&
+			slices.EqualFunc(r.selecting.given.Paths, given.Paths, func(a, b *fieldpath.Path) bool { return a.String() == b.String() })
+	}
 	return r.entry.kind.gvk == given.GroupVersionKind &&
 		r.entry.name == types.NamespacedName{Namespace: given.Namespace, Name: given.Name} &&
 		slices.EqualFunc(r.paths, given.Paths, func(h hold, given *fieldpath.Path) bool {
@@ -139,40 +145,36 @@ func (e *Engine) Scope(gvk schema.GroupVersionKind) (namespaced bool, err error)
 }
 
 func (r reference) observe() Observation {
-	o := Observation{State: r.entry.state, Since: r.entry.since, Err: r.entry.err}
+	if r.selecting != nil {
+		return r.selecting.observe()
+	}
+	o := visible(r.entry, r.paths, r.since)
 	if o.State != Synced {
 		return o
 	}
-	if r.since.After(o.Since) {
-		o.Since = r.since
-	}
-	digests := make([]fieldpath.Digest, 0, len(r.paths))
-	known := r.entry.confirmed
+	o.Exists, o.Digests = r.entry.exists, make([]fieldpath.Digest, 0, len(r.paths))
 	for _, h := range r.paths {
-		known = known && h.path.known && h.joined < r.entry.read
-		digests = append(digests, h.path.digest)
-		if h.path.since.After(o.Since) {
-			o.Since = h.path.since
-		}
+		o.Digests = append(o.Digests, h.path.digest)
 	}
-	if !known {
-		o.State, o.Err = NotSynced, r.entry.unread
-		if apierrors.IsForbidden(o.Err) || apierrors.IsUnauthorized(o.Err) {
-			o.State = Forbidden
-		}
-		return o
-	}
-	o.Exists, o.Digests = r.entry.exists, digests
 	return o
+}
+
+// kindOf returns the kind, and adds it where nobody has referenced it before.
+func (e *Engine) kindOf(gvk schema.GroupVersionKind) *kind {
+	k := e.kinds[gvk]
+	if k == nil {
+		k = newKind(e, gvk)
+		e.kinds[gvk] = k
+	}
+	return k
 }
 
 // acquire makes o an owner of the reference's paths. Those that it has had before, by former, it keeps.
 func (e *Engine) acquire(o *owner, given Reference, former []reference) reference {
-	k := e.kinds[given.GroupVersionKind]
-	if k == nil {
-		k = newKind(e, given.GroupVersionKind)
-		e.kinds[k.gvk] = k
+	if given.Selector != nil {
+		return e.acquireSelection(o, given, former)
 	}
+	k := e.kindOf(given.GroupVersionKind)
 	ent := k.entry(types.NamespacedName{Namespace: given.Namespace, Name: given.Name})
 	before := refersTo(former, ent)
 	r := reference{entry: ent, paths: make([]hold, 0, len(given.Paths)), since: before.since}
@@ -190,11 +192,7 @@ func (e *Engine) acquire(o *owner, given Reference, former []reference) referenc
 	}
 	if joins {
 		r.since = e.Clock.Now()
-		ent.forget(o)
-		if len(ent.waiting) == 0 {
-			ent.unread = nil // what kept others from reading it may be over long since
-		}
-		ent.waiting = append(ent.waiting, waiter{owner: o, joined: e.tick})
+		ent.await(o)
 	}
 	ent.references++
 	k.dirty = true
@@ -205,6 +203,10 @@ func (e *Engine) acquire(o *owner, given Reference, former []reference) referenc
 // release takes o off the references' paths, and forgets what nobody references any more.
 func (e *Engine) release(o *owner, references []reference) {
 	for _, r := range references {
+		if r.selecting != nil {
+			r.selecting.releaseAll()
+			continue
+		}
 		for _, h := range r.paths {
 			i := slices.Index(h.path.owners, o)
 			h.path.owners = slices.Delete(h.path.owners, i, i+1)

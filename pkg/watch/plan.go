@@ -7,10 +7,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// scope is what one watch of a kind covers: one object (both fields set, or only name where the kind is
-// cluster-scoped), one namespace (only namespace set), or the whole cluster (neither set).
+// scope is what one watch of a kind covers: one object (namespace and name set, or only name where the kind is
+// cluster-scoped), one namespace (only namespace set), or the whole cluster (neither set). With a selector, it is what
+// that selects in the namespace or the cluster.
 type scope struct {
 	namespace, name string
+	selector        string
+	// metadataOnly is true where nothing but the labels of what is selected counts.
+	metadataOnly bool
 }
 
 var clusterScope = scope{}
@@ -28,6 +32,8 @@ func (s scope) single() bool { return s.name != "" }
 
 func (s scope) String() string {
 	switch {
+	case s.selector != "":
+		return scope{namespace: s.namespace}.String() + "[" + s.selector + "]"
 	case s.single():
 		return types.NamespacedName{Namespace: s.namespace, Name: s.name}.String()
 	case s.namespace != "":
@@ -111,8 +117,44 @@ func crowded(byNamespace map[string][]types.NamespacedName, denied, current map[
 	return count > limit
 }
 
+// planSelections returns the narrowest scopes that serve the selections of one kind: for each selector the namespaces, while
+// there are at most threshold of them, else the cluster. The cluster is watched, too, where all namespaces are meant, even
+// if that was denied, because nothing else is left for it; the others have their own scopes then.
+//
+// It does not flap, and depends on nothing else, as plan.
+func planSelections(selections []scope, denied, current map[scope]bool, threshold int) []scope {
+	bySelector := map[scope][]scope{}
+	for _, s := range selections {
+		bySelector[s.widest()] = append(bySelector[s.widest()], s)
+	}
+	var scopes []scope
+	for widest, selections := range bySelector {
+		everywhere := slices.Contains(selections, widest)
+		limit, count := threshold, len(selections)
+		if current[widest] {
+			limit = threshold / 2
+		}
+		switch {
+		case everywhere && denied[widest]:
+			scopes = append(scopes, selections...)
+		case everywhere || count > limit && !denied[widest]:
+			scopes = append(scopes, widest)
+		default:
+			scopes = append(scopes, selections...)
+		}
+	}
+	sortScopes(scopes)
+	return scopes
+}
+
+// widest is the scope of the same selector in the whole cluster.
+func (s scope) widest() scope { return scope{selector: s.selector, metadataOnly: s.metadataOnly} }
+
+// selects says whether the scope serves a selection, given as its narrowest scope.
+func (s scope) selects(selection scope) bool { return s == selection || s == selection.widest() }
+
 func sortScopes(scopes []scope) {
 	slices.SortFunc(scopes, func(a, b scope) int {
-		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(a.selector, b.selector), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
 	})
 }

@@ -34,6 +34,11 @@ type run struct {
 	// synced is true from a complete read, with a watch that goes on from it, until that breaks for good.
 	synced bool
 
+	// again ends the present cycle, so that the scope is read anew; nil before the first.
+	again context.CancelFunc
+	// tally counts what the read of the whole scope that is under way keeps of each selection.
+	tally tally
+
 	// failures counts those since the run was last synced.
 	failures int
 
@@ -58,14 +63,16 @@ func (k *kind) start(s scope) {
 	r := &run{kind: k, resource: *k.resource, scope: s, polled: !k.resource.watchable, joins: map[*entry]struct{}{}, joined: make(chan struct{}, 1)}
 	r.ctx, r.cancel = context.WithCancel(e.ctx)
 	r.source = &source{
-		collection: collection{client: e.client, path: k.resource.collection(s.namespace)},
-		name:       s.name,
-		reduce:     k.reduce,
-		reading:    r.reading,
-		watching:   r.watching,
-		broken:     r.broken,
-		sleep:      e.sleep,
-		dropped:    &e.counts.dropped,
+		collection: collection{
+			client: e.client, path: k.resource.collection(s.namespace), selector: s.query(), metadataOnly: s.metadataOnly,
+		},
+		name:     s.name,
+		reduce:   r.reducer(&r.tally),
+		reading:  r.reading,
+		watching: r.watching,
+		broken:   r.broken,
+		sleep:    e.sleep,
+		dropped:  &e.counts.dropped,
 	}
 	k.runs[s] = r
 	e.spawn(func() { r.loop(r.ctx) })
@@ -92,17 +99,22 @@ func (k *kind) reduce(event apiwatch.EventType, o raw) *object {
 	kept := &object{paths: paths}
 	kept.Namespace, kept.Name, kept.ResourceVersion = ent.name.Namespace, ent.name.Name, o.resourceVersion
 	if event != apiwatch.Deleted {
-		compiled := make([]*fieldpath.Path, len(paths))
-		for i, p := range paths {
-			compiled[i] = p.path
-		}
-		if len(o.json) >= largeObject {
-			e.large <- struct{}{}
-			defer func() { <-e.large }()
-		}
-		kept.digests = fieldpath.Digests(o.json, compiled)
+		kept.digests = k.digests(o.json, paths)
 	}
 	return kept
+}
+
+// digests makes the digests of an object.
+func (k *kind) digests(json []byte, paths []*watchedPath) []fieldpath.Digest {
+	compiled := make([]*fieldpath.Path, len(paths))
+	for i, p := range paths {
+		compiled[i] = p.path
+	}
+	if len(json) >= largeObject {
+		k.engine.large <- struct{}{}
+		defer func() { <-k.engine.large }()
+	}
+	return fieldpath.Digests(json, compiled)
 }
 
 // maxBackoff is the longest pause between two tries.
@@ -149,9 +161,17 @@ func (r *run) cycle(ctx context.Context, reflector *cache.Reflector) error {
 	e.mu.RLock()
 	watched := !r.polled
 	e.mu.RUnlock()
+	outer := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	e.update(func(wakeups) { r.again = cancel })
 	if watched {
 		defer r.source.wait()
-		return reflector.ListAndWatchWithContext(ctx)
+		err := reflector.ListAndWatchWithContext(ctx)
+		if ctx.Err() != nil && outer.Err() == nil {
+			return nil // it is to be read anew
+		}
+		return err
 	}
 	for {
 		list, err := r.source.listAll(ctx)
@@ -176,8 +196,12 @@ func (r *run) failed(err error, wake wakeups) (again bool) {
 	r.synced = false
 	r.failures++
 	defer k.retire()
+	denied := k.narrower(r.scope) && (apierrors.IsForbidden(err) || (r.failures >= manyFailures && lasting(err)))
+	if denied && k.selections[r.scope] != nil {
+		k.standIn(r)
+	}
 	switch {
-	case !r.scope.single() && (apierrors.IsForbidden(err) || (r.failures >= manyFailures && lasting(err))):
+	case denied && k.selections[r.scope] == nil:
 		k.deny(r)
 		return false
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
@@ -212,7 +236,7 @@ func (r *run) broken(err error) {
 func (r *run) lost(state State, err error, wake wakeups) {
 	k := r.kind
 	k.covered(r.scope, func(ent *entry) {
-		single := k.runs[objectScope(ent.name)]
+		single := k.runs[ent.narrowest()]
 		if !k.served(ent) && (single == nil || single == r || ent.state == Synced) {
 			ent.setState(state, err, wake)
 		}
@@ -227,6 +251,7 @@ func (r *run) current() bool { return r.kind.runs[r.scope] == r }
 func (r *run) reading() {
 	r.kind.engine.update(func(wakeups) {
 		r.began, r.streaming = r.kind.engine.next(), false
+		r.tally.begin()
 	})
 }
 
@@ -263,18 +288,24 @@ func (r *run) Replace(items []any, version string) error {
 func (r *run) replace(found map[types.NamespacedName]*object, version string) {
 	k := r.kind
 	k.engine.update(func(wake wakeups) {
+		r.tally.end()
 		if !r.current() {
 			return
 		}
-		k.show(r.scope, found, version, r.began, wake)
+		k.show(r.scope, found, version, r.began, true, wake)
 		if r.streaming || r.polled {
 			r.sync(wake)
 		}
 	})
 }
 
-// show applies the answer of a read of a scope, which began at a given moment, to what the scope covers.
-func (k *kind) show(s scope, found map[types.NamespacedName]*object, version string, read moment, wake wakeups) {
+// show applies the answer of a read of a scope, which began at a given moment, to what the scope covers; follows says
+// whether a watch goes on from it.
+func (k *kind) show(s scope, found map[types.NamespacedName]*object, version string, read moment, follows bool, wake wakeups) {
+	if s.selector != "" {
+		k.showSelected(s, found, version, read, follows, wake)
+		return
+	}
 	k.covered(s, func(ent *entry) {
 		seen := sight{version: version}
 		if o := found[ent.name]; o != nil {
@@ -289,6 +320,9 @@ func byName[T any](items []T) map[types.NamespacedName]*object {
 	found := make(map[types.NamespacedName]*object, len(items))
 	for _, item := range items {
 		o := any(item).(*object)
+		if o.left {
+			continue
+		}
 		found[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}] = o
 	}
 	return found
@@ -314,6 +348,10 @@ func (r *run) Resync() error { return nil }
 func (r *run) event(o *object, exists bool) error {
 	k := r.kind
 	k.engine.update(func(wake wakeups) {
+		if r.scope.selector != "" {
+			r.eventSelected(o, exists && !o.left, wake)
+			return
+		}
 		ent := k.entries[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}]
 		if ent == nil || ent.unfit || !r.current() {
 			k.engine.counts.dropped.Add(1)

@@ -15,7 +15,7 @@ type Stats struct {
 	Failures map[string]uint64
 	// Watches are how many there are now, by the scope and the state of each.
 	Watches map[Watching]int
-	// Kinds and Objects are how many are referenced now.
+	// Kinds and Objects are how many are referenced now, those that are selected included.
 	Kinds, Objects int
 }
 
@@ -104,6 +104,9 @@ func (e *Engine) Stats() Stats {
 	s.Kinds = len(e.kinds)
 	for _, k := range e.kinds {
 		s.Objects += len(k.entries)
+		for _, sel := range k.selections {
+			s.Objects += len(sel.members)
+		}
 		for _, r := range k.runs {
 			s.Watches[r.state()]++
 		}

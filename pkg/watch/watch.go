@@ -4,7 +4,7 @@
 //
 // How a change travels: a source reads events off the wire and reduces each to digests (codec.go); a
 // client-go Reflector hands them to a run, which serves one scope (run.go); the run applies them to the
-// entries of its kind (entry.go), and whose digests that changes is woken. Which scopes are watched is
+// entries of its kind (entry.go), or to the selections (selection.go), and whose digests that changes is woken. Which scopes are watched is
 // planned from the references (plan.go) whenever those, the served kinds (kind.go) or the permissions change.
 package watch
 
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -23,13 +24,19 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 )
 
-// Reference is one object, and the paths that count in it.
+// Reference is one object, or those that a selector selects, and the paths that count in it.
 type Reference struct {
 	GroupVersionKind schema.GroupVersionKind
 	// Namespace is empty for cluster-scoped kinds.
 	Namespace string
 	Name      string
 	Paths     []*fieldpath.Path
+
+	// Selector selects objects by their labels: all of a cluster-scoped kind; of a namespaced one those in Namespaces,
+	// or in the namespaces that NamespaceSelector selects. Namespace and Name are empty then.
+	Selector          labels.Selector
+	Namespaces        []string
+	NamespaceSelector labels.Selector
 }
 
 // State says whether an object can be seen.
@@ -46,6 +53,8 @@ const (
 	KindNotServed
 	// VersionNotServed means that discovery serves the group-kind, but not in the referenced version.
 	VersionNotServed
+	// TooMany means that more objects are selected than are watched.
+	TooMany
 )
 
 // Observation is what is known of one Reference.
@@ -53,15 +62,25 @@ type Observation struct {
 	State State
 	// Since is when State last changed.
 	Since time.Time
-	// Exists says whether the object exists; known only when Synced.
+	// Exists says whether the object exists, or one that is selected; known only when Synced.
 	Exists bool
 	// Digests are those of the reference's Paths, in order; all Absent where the object does not exist.
-	// Empty unless Synced.
+	// Empty unless Synced. Where objects are selected, each is one for all of them.
 	Digests []fieldpath.Digest
+	// Matched is how many objects are selected, and Objects are the first MaxObjects of them, by namespace and name.
+	Matched int
+	Objects []Object
 	// Err says why the object cannot be seen, where that is known; it holds nothing of any object's
 	// content. It is a *ScopeError where the reference gives a namespace and the kind has none, or the
 	// other way round, and ErrNotListable where the kind's objects can never be read.
 	Err error
+}
+
+// Object is one of the objects that are selected.
+type Object struct {
+	Namespace, Name string
+	// Digests are those of the reference's Paths, in order.
+	Digests []fieldpath.Digest
 }
 
 // ScopeError says that a reference's namespace does not fit its kind.
@@ -108,6 +127,8 @@ type Options struct {
 	// the cluster is. Where there are more than four times as many single objects of one kind, their namespaces are watched as a
 	// whole, too. Negative: always as wide as permissions let.
 	Threshold int
+	// MaxMatched is how many objects one reference may select. Of more, none are watched.
+	MaxMatched int
 	// Log tells what is watched and what goes wrong; never anything that an object contains.
 	Log logr.Logger
 	// Clock is the time; default: the real one.
@@ -146,6 +167,9 @@ func New(options Options) (*Engine, error) {
 	}
 	if options.Threshold == 0 {
 		options.Threshold = DefaultThreshold
+	}
+	if options.MaxMatched <= 0 {
+		options.MaxMatched = DefaultMaxMatched
 	}
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}

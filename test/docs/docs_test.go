@@ -102,8 +102,10 @@ func (c *cluster) prepare(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 	}
 	ensure(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ctj.Namespace}})
 	for _, reference := range ctj.Spec.Resources {
-		if reference.Namespace != "" {
-			ensure(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: reference.Namespace}})
+		for _, namespace := range append(reference.EffectiveNamespaces(), one(reference).Namespace) {
+			if namespace != "" {
+				ensure(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: labelsFor(reference.NamespaceSelector)}})
+			}
 		}
 		object := newObject(reference)
 		if object == nil {
@@ -112,6 +114,41 @@ func (c *cluster) prepare(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 		mutate(object, 0)
 		ensure(object)
 	}
+}
+
+// one is the reference to one of the objects that a reference means.
+func one(reference v1alpha.ResourceReference) v1alpha.ResourceReference {
+	if reference.Selector == nil {
+		return reference
+	}
+	reference.Name = "selected"
+	switch namespaces := reference.EffectiveNamespaces(); {
+	case len(namespaces) > 0:
+		reference.Namespace = namespaces[0]
+	case reference.NamespaceSelector != nil:
+		reference.Namespace = "selected"
+		for _, value := range labelsFor(reference.NamespaceSelector) {
+			reference.Namespace += "-" + value
+		}
+	}
+	return reference
+}
+
+// labelsFor are labels that a selector selects.
+func labelsFor(selector *v1alpha.LabelSelector) map[string]string {
+	labels := map[string]string{}
+	if selector == nil {
+		return labels
+	}
+	for key, value := range selector.MatchLabels {
+		labels[key] = string(value)
+	}
+	for _, requirement := range selector.MatchExpressions {
+		if len(requirement.Values) > 0 {
+			labels[requirement.Key] = string(requirement.Values[0])
+		}
+	}
+	return labels
 }
 
 // databases is the custom kind of an example.
@@ -133,7 +170,8 @@ func databases() *apiextensionsv1.CustomResourceDefinition {
 
 // newObject returns an object of the referenced kind; nil for a kind that is wrong.
 func newObject(reference v1alpha.ResourceReference) client.Object {
-	meta := metav1.ObjectMeta{Namespace: reference.Namespace, Name: reference.Name}
+	reference = one(reference)
+	meta := metav1.ObjectMeta{Namespace: reference.Namespace, Name: reference.Name, Labels: labelsFor(reference.Selector)}
 	switch reference.Kind {
 	case "ConfigMap":
 		return &corev1.ConfigMap{ObjectMeta: meta}
@@ -171,7 +209,10 @@ func mutate(object client.Object, n int) {
 	case *corev1.Secret:
 		object.Data = map[string][]byte{"key": []byte(value), "tls.crt": []byte(value)}
 	case *corev1.Node:
-		object.Labels = map[string]string{"pool": "pool-" + value}
+		if object.Labels == nil {
+			object.Labels = map[string]string{}
+		}
+		object.Labels["pool"] = "pool-" + value
 	case *unstructured.Unstructured:
 		object.Object["spec"] = map[string]any{"size": value}
 	case *appsv1.Deployment:

@@ -126,12 +126,12 @@ func place(fields map[string]any) map[string]any {
 func has(fields map[string]any, key string) bool { _, ok := fields[key]; return ok }
 
 // merge lays what is given over what is not. Elements of lists are merged one by one, but a reference to another
-// kind stands for itself.
+// kind, and a selector, stands for itself.
 func merge(base, given any) any {
 	switch given := given.(type) {
 	case map[string]any:
 		from, ok := base.(map[string]any)
-		if !ok || has(given, "kind") && given["kind"] != from["kind"] {
+		if !ok || has(given, "kind") && (given["kind"] != from["kind"] || has(given, "selector")) {
 			return given
 		}
 		merged := maps.Clone(from)

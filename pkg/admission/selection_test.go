@@ -1,0 +1,129 @@
+package admission
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// selected is a reference to the ConfigMaps that a selector selects in namespaces.
+func selected(namespaces ...string) v1alpha.ResourceReference {
+	return v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespaces: namespaces,
+		Selector: &v1alpha.LabelSelector{MatchLabels: map[string]v1alpha.LabelValue{"app": "web"}}}
+}
+
+// selectedBy is the same in the namespaces that have a label, or in all of them.
+func selectedBy(label string) v1alpha.ResourceReference {
+	ref := selected()
+	ref.NamespaceSelector = &v1alpha.LabelSelector{}
+	if label != "" {
+		ref.NamespaceSelector.MatchLabels = map[string]v1alpha.LabelValue{label: "x"}
+	}
+	return ref
+}
+
+func TestAnAuthorMustBeAllowedToReadWhatASelectorSelects(t *testing.T) {
+	readsMaps := allow("", "configmaps", "get", "list", "watch")
+	readsNamespaces := allow("", "namespaces", "list", "watch")
+	elsewhere := server.Namespace(t)
+	may := func(verb, where string) string {
+		return fmt.Sprintf(`spec.resources[0]: Forbidden: user "USER" may not %s configmaps %s`, verb, where)
+	}
+	here, there, everywhere := `in the namespace "NAMESPACE"`, fmt.Sprintf("in the namespace %q", elsewhere), "at the cluster scope"
+	i := 0
+	for sentence, c := range map[string]struct {
+		may, further []rbacv1.PolicyRule
+		ref          func(namespace string) v1alpha.ResourceReference
+		denied       []string
+	}{
+		"to get, list and watch": {
+			may: []rbacv1.PolicyRule{readsMaps}, ref: func(ns string) v1alpha.ResourceReference { return selected(ns) }},
+		"to get alone is not enough": {
+			may: []rbacv1.PolicyRule{getsMaps}, ref: func(ns string) v1alpha.ResourceReference { return selected(ns) },
+			denied: []string{may("list", here), may("watch", here)}},
+		"not to list without to get": {
+			may: []rbacv1.PolicyRule{allow("", "configmaps", "list", "watch")}, ref: func(ns string) v1alpha.ResourceReference { return selected(ns) },
+			denied: []string{may("get", here)}},
+		"one object is not all that are selected": {
+			may: []rbacv1.PolicyRule{named(readsMaps, "one")}, ref: func(ns string) v1alpha.ResourceReference { return selected(ns) },
+			denied: []string{may("get", here), may("list", here), may("watch", here)}},
+		"in each namespace": {
+			may: []rbacv1.PolicyRule{readsMaps}, ref: func(ns string) v1alpha.ResourceReference { return selected(ns, elsewhere) },
+			denied: []string{may("get", there), may("list", there), may("watch", there)}},
+		"in all of them": {
+			may: []rbacv1.PolicyRule{readsMaps}, ref: func(string) v1alpha.ResourceReference { return selectedBy("") },
+			denied: []string{may("get", everywhere), may("list", everywhere), may("watch", everywhere)}},
+		"in all of them, which is enough": {
+			further: []rbacv1.PolicyRule{readsMaps}, ref: func(string) v1alpha.ResourceReference { return selectedBy("") }},
+		"and the namespaces, where their labels decide": {
+			further: []rbacv1.PolicyRule{readsMaps}, ref: func(string) v1alpha.ResourceReference { return selectedBy("team") },
+			denied: []string{`spec.resources[0]: Forbidden: user "USER" may not list namespaces at the cluster scope`,
+				`spec.resources[0]: Forbidden: user "USER" may not watch namespaces at the cluster scope`}},
+		"and the namespaces, which is enough": {
+			further: []rbacv1.PolicyRule{readsMaps, readsNamespaces}, ref: func(string) v1alpha.ResourceReference { return selectedBy("team") }},
+	} {
+		i++
+		user := fmt.Sprintf("selecting-%d", i)
+		t.Run(sentence, func(t *testing.T) {
+			namespace := server.Namespace(t)
+			if c.further != nil {
+				grant(t, person(user), "", c.further...)
+			}
+			author := clientOf(t, user, namespace, append(c.may, makesJobs)...)
+			ctj := makeCTJ(namespace, "watcher")
+			references(c.ref(namespace))(ctj)
+			err := author.Create(t.Context(), ctj)
+			if c.denied == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.True(t, apierrors.IsInvalid(err), "%v", err)
+			for _, denied := range c.denied {
+				assert.ErrorContains(t, err, strings.NewReplacer("USER", user, "NAMESPACE", namespace).Replace(denied))
+			}
+			var status apierrors.APIStatus
+			require.ErrorAs(t, err, &status)
+			assert.Len(t, status.Status().Details.Causes, len(c.denied), "%v", err)
+		})
+	}
+}
+
+func TestAnotherSelectionIsNewInAnUpdate(t *testing.T) {
+	old := []v1alpha.ResourceReference{selected("a", "b")}
+	for sentence, c := range map[string]struct {
+		ref  v1alpha.ResourceReference
+		want int
+	}{
+		"the same in another order": {selected("b", "a"), 0},
+		"a namespace more":          {selected("a", "b", "c"), 1},
+		"a namespace less":          {selected("a"), 1},
+		"all namespaces":            {selectedBy(""), 1},
+		"another selector":          {v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespaces: []string{"a", "b"}, Selector: &v1alpha.LabelSelector{}}, 1},
+		"an object in its place":    {configMap("a", "web"), 1},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			assert.Len(t, additions(old, []v1alpha.ResourceReference{c.ref}), c.want)
+		})
+	}
+}
+
+func TestAnUnclearSelectionIsRefusedWithItsField(t *testing.T) {
+	namespace := server.Namespace(t)
+	ctj := makeCTJ(namespace, "watcher")
+	references(selected())(ctj)
+	err := server.Client.Create(t.Context(), ctj)
+	require.True(t, apierrors.IsInvalid(err), "%v", err)
+	assert.ErrorContains(t, err, "spec.resources[0].namespace: Required value: namespace, namespaces or namespaceSelector is required")
+	references(v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace,
+		Selector: &v1alpha.LabelSelector{MatchLabels: map[string]v1alpha.LabelValue{"a b": "c"}}})(ctj)
+	err = server.Client.Create(t.Context(), ctj)
+	require.True(t, apierrors.IsInvalid(err), "%v", err)
+	assert.ErrorContains(t, err, "spec.resources[0].selector.matchLabels")
+}

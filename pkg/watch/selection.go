@@ -1,0 +1,395 @@
+package watch
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+)
+
+// DefaultMaxMatched is the default of Options.MaxMatched.
+const DefaultMaxMatched = 10000
+
+// selection is what one selector selects in one namespace, or in all of them. However many owners select so, it is
+// kept once. As an entry it has paths, owners, a state, and a moment at which it was read; its version is the one up to
+// which everything of the selection is known.
+type selection struct {
+	entry
+	// key is the narrowest scope that serves the selection.
+	key    scope
+	labels labels.Selector
+	// members are the selected objects.
+	members map[types.NamespacedName]member
+	// gone are the versions at which objects left while a read is under way that may still tell of them.
+	gone map[types.NamespacedName]string
+	// tooMany is true from when there were more members than may be, until a read finds fewer; none are kept then.
+	// retrying is true while a goroutine sees to that read.
+	tooMany, retrying bool
+	// followers select in the namespaces that are the selection's members.
+	followers map[*selecting]struct{}
+
+	sums sums
+}
+
+// member is a selected object.
+type member struct {
+	version string
+	// digests are those of paths: the selection's when the object was reduced.
+	paths   []*watchedPath
+	digests []fieldpath.Digest
+}
+
+func (m member) digest(p *watchedPath) (fieldpath.Digest, bool) {
+	if i := slices.Index(m.paths, p); i >= 0 {
+		return m.digests[i], true
+	}
+	return fieldpath.Absent, false
+}
+
+// with returns the member with what another sight of the same version tells besides.
+func (m member) with(other member) member {
+	for i, p := range other.paths {
+		if !slices.Contains(m.paths, p) {
+			m.paths = append(slices.Clip(m.paths), p)
+			m.digests = append(slices.Clip(m.digests), other.digests[i])
+		}
+	}
+	return m
+}
+
+// memberOf keeps of a reduced object what is the selection's.
+func (s *selection) memberOf(o *object) member {
+	others := func(p *watchedPath) bool { return p.of != &s.entry }
+	if !slices.ContainsFunc(o.paths, others) {
+		return member{version: o.ResourceVersion, paths: o.paths, digests: o.digests}
+	}
+	m := member{version: o.ResourceVersion} // it was reduced for another selection, too
+	for i, p := range o.paths {
+		if !others(p) {
+			m.paths, m.digests = append(m.paths, p), append(m.digests, o.digests[i])
+		}
+	}
+	return m
+}
+
+// selection returns the kind's selection of that key, and adds it where nobody has selected so before.
+func (k *kind) selection(key scope, selector labels.Selector) *selection {
+	s := k.selections[key]
+	if s == nil {
+		s = &selection{
+			entry: entry{kind: k, joined: k.engine.next(), state: k.state, since: k.engine.Clock.Now(), err: k.err},
+			key:   key, labels: selector, followers: map[*selecting]struct{}{},
+			members: map[types.NamespacedName]member{}, gone: map[types.NamespacedName]string{},
+		}
+		s.selection = s
+		k.selections[key] = s
+		if k.served(&s.entry) {
+			s.state, s.err = Synced, nil
+		}
+	}
+	return s
+}
+
+// show applies the answer of a read of the selection, which began at a given moment: its items are all that was selected
+// at a version.
+//
+// A read that began after what is stored was stored is later than it, as is one of a later version. Any other may be
+// overtaken by events: those decide for the objects that they told of, and for the rest of it the read tells what
+// nobody had asked for before. Where there were too many, their events are not kept: only a read that a watch goes on
+// from (follows) can end that.
+func (s *selection) show(items map[types.NamespacedName]*object, version string, read moment, follows bool, wake wakeups) {
+	e := s.kind.engine
+	if read < s.joined {
+		return // it was not looked for
+	}
+	s.tell(read, wake)
+	order, err := resourceversion.CompareResourceVersion(version, s.version)
+	later := read > s.stored || err != nil || order >= 0
+	switch {
+	case len(items) > e.MaxMatched:
+		s.overflow(wake)
+	case s.tooMany && !follows:
+	case s.tooMany:
+		s.tooMany = false
+		s.version, s.stored = version, e.next()
+		s.replace(s.merge(items, version, true), wake)
+		s.wakeAll(wake)
+	default:
+		members := s.merge(items, version, later)
+		if later {
+			s.version, s.stored = version, e.next()
+		}
+		s.replace(members, wake)
+	}
+	if !s.confirmed {
+		s.confirmed = true
+		s.wakeAll(wake)
+	}
+	for _, p := range s.paths {
+		if !p.known && read > p.joined {
+			p.known, p.since = true, e.Clock.Now()
+			p.wakeAll(wake)
+		}
+	}
+	if s.complete() {
+		clear(s.gone)
+	}
+}
+
+// merge returns the members that a read leaves.
+func (s *selection) merge(items map[types.NamespacedName]*object, version string, later bool) map[types.NamespacedName]member {
+	members := make(map[types.NamespacedName]member, len(items))
+	for name, o := range items {
+		seen := s.memberOf(o)
+		known, selected := s.members[name]
+		switch {
+		case selected && known.version == seen.version:
+			seen = seen.with(known)
+		case later:
+		case selected && newer(known.version, seen.version):
+			seen = known
+		case !selected && (s.confirmed || newer(s.gone[name], seen.version)):
+			continue // it has left since
+		}
+		members[name] = seen
+	}
+	if !later {
+		for name, known := range s.members {
+			if _, listed := members[name]; !listed && newer(known.version, version) {
+				members[name] = known
+			}
+		}
+	}
+	return members
+}
+
+// newer says whether one version is known to be newer than another.
+func newer(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order > 0
+}
+
+// replace stores the members, and wakes those whose paths select another thing in one of them than before.
+func (s *selection) replace(members map[types.NamespacedName]member, wake wakeups) {
+	moved := len(members) != len(s.members)
+	for name, m := range members {
+		known, selected := s.members[name]
+		if !selected {
+			moved = true
+			break
+		}
+		s.compare(known, m, wake)
+	}
+	s.members = members
+	if moved {
+		s.moved(wake)
+	}
+}
+
+// compare wakes those whose paths select another thing in one version of a member than in another.
+func (s *selection) compare(known, now member, wake wakeups) {
+	for _, p := range s.paths {
+		before, seenBefore := known.digest(p)
+		after, seen := now.digest(p)
+		if before != after || seen != seenBefore {
+			s.sums.forget(false)
+			p.wakeAll(wake)
+		}
+	}
+}
+
+// moved is called when objects have come into the selection or left it.
+func (s *selection) moved(wake wakeups) {
+	s.sums.forget(true)
+	s.wakeAll(wake)
+	for f := range s.followers {
+		f.follow()
+	}
+}
+
+// event applies what a watch told of one object, and says whether that was news.
+//
+// Events come in the order of their versions: up to that of what is stored, everything is known.
+func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
+	if s.tooMany {
+		return false
+	}
+	if order, err := resourceversion.CompareResourceVersion(o.ResourceVersion, s.version); err == nil && order <= 0 {
+		return false
+	}
+	s.version, s.stored = o.ResourceVersion, s.kind.engine.next()
+	name := types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
+	known, selected := s.members[name]
+	if !exists {
+		if !s.complete() {
+			s.gone[name] = o.ResourceVersion
+		}
+		if selected {
+			delete(s.members, name)
+			s.moved(wake)
+		}
+		return true
+	}
+	now := s.memberOf(o)
+	s.members[name] = now
+	switch {
+	case selected:
+		s.compare(known, now, wake)
+	case len(s.members) > s.kind.engine.MaxMatched:
+		s.overflow(wake)
+		return true
+	default:
+		s.moved(wake)
+	}
+	for _, p := range s.paths {
+		if _, seen := now.digest(p); p.known && !seen {
+			// It was reduced before the path joined, and its version cannot be compared with that of the read since.
+			p.known = false
+			p.joined = s.kind.engine.next()
+			s.kind.join(&s.entry)
+		}
+	}
+	return true
+}
+
+// overflow keeps nothing more of a selection that is too large, and sees to it that it is read again from time to time.
+func (s *selection) overflow(wake wakeups) {
+	e := s.kind.engine
+	if !s.tooMany {
+		s.tooMany = true
+		s.members = map[types.NamespacedName]member{}
+		clear(s.gone)
+		s.moved(wake)
+		e.Log.Info("a selector selects too many objects", "kind", s.kind.gvk.String(), "scope", s.key.String(), "limit", e.MaxMatched)
+	}
+	if s.retrying {
+		return
+	}
+	s.retrying = e.spawn(func() {
+		for again := true; again && e.sleep(e.ctx, 10*e.PollInterval); {
+			e.update(func(wakeups) { again = s.readAnew() })
+		}
+	})
+}
+
+// readAnew has the run that serves the selection begin anew, since what is gone of it is not known. It returns false
+// where that is not needed any more.
+func (s *selection) readAnew() bool {
+	if !s.tooMany || s.kind.selections[s.key] != s {
+		s.retrying = false
+		return false
+	}
+	if r := s.kind.server(&s.entry); r != nil && r.again != nil {
+		r.again()
+	}
+	return true
+}
+
+// sums are what a selection comes to, as long as that is not changed. They have a lock of their own, since those who
+// observe have the engine's for reading.
+type sums struct {
+	mu sync.Mutex
+	// names are those of the members, sorted; nil where not known.
+	names  []types.NamespacedName
+	byPath map[*watchedPath][]namespaceSum
+}
+
+// namespaceSum stands for what a path selects in the selected objects of one namespace.
+type namespaceSum struct {
+	namespace string
+	sum       [sha256.Size]byte
+}
+
+// forget is called under the engine's lock when digests have changed, or also which objects are selected.
+func (s *sums) forget(names bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byPath = nil
+	if names {
+		s.names = nil
+	}
+}
+
+// sorted returns the names of the members in order; the caller has the lock of the sums.
+func (s *selection) sorted() []types.NamespacedName {
+	if s.sums.names == nil {
+		s.sums.names = slices.SortedFunc(maps.Keys(s.members), func(a, b types.NamespacedName) int {
+			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		})
+	}
+	return s.sums.names
+}
+
+// first returns the names of the first members, by namespace and name.
+func (s *selection) first(count int) []types.NamespacedName {
+	s.sums.mu.Lock()
+	defer s.sums.mu.Unlock()
+	names := s.sorted()
+	return names[:min(count, len(names))]
+}
+
+// sum returns what stands for a path, by namespace. However many owners ask, it is made once.
+func (s *selection) sum(p *watchedPath) []namespaceSum {
+	s.sums.mu.Lock()
+	defer s.sums.mu.Unlock()
+	if made, ok := s.sums.byPath[p]; ok {
+		return made
+	}
+	var made []namespaceSum
+	var message []byte
+	end := func() {
+		if len(made) > 0 {
+			made[len(made)-1].sum = sha256.Sum256(message)
+		}
+		message = message[:0]
+	}
+	for _, name := range s.sorted() {
+		if len(made) == 0 || made[len(made)-1].namespace != name.Namespace {
+			end()
+			made = append(made, namespaceSum{namespace: name.Namespace})
+		}
+		digest, _ := s.members[name].digest(p)
+		message = appendText(message, name.Name)
+		message = append(message, digest[:]...)
+	}
+	end()
+	if s.sums.byPath == nil {
+		s.sums.byPath = map[*watchedPath][]namespaceSum{}
+	}
+	s.sums.byPath[p] = made
+	return made
+}
+
+// appendText appends a text with its length, so that no two lists of texts are the same bytes.
+func appendText(message []byte, text string) []byte {
+	message = binary.BigEndian.AppendUint64(message, uint64(len(text)))
+	return append(message, text...)
+}
+
+// selectionDomain is the beginning of what is hashed, so that no object has the digest of a selection.
+const selectionDomain = "kube-changejob/v1/selection"
+
+// digestOf returns the digest that stands for a path in all that is selected: by the names of the objects and their
+// digests, whatever watches they come from. That of nothing is Absent.
+//
+// It is frozen, as all that hashes in status are made of.
+func digestOf(sums []namespaceSum) fieldpath.Digest {
+	if len(sums) == 0 {
+		return fieldpath.Absent
+	}
+	slices.SortFunc(sums, func(a, b namespaceSum) int { return cmp.Compare(a.namespace, b.namespace) })
+	message := []byte(selectionDomain)
+	for _, s := range sums {
+		message = appendText(message, s.namespace)
+		message = append(message, s.sum[:]...)
+	}
+	return sha256.Sum256(message)
+}
