@@ -271,6 +271,12 @@ type ResourceHash struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Fields"
 	Fields []FieldHash `json:"fields,omitempty"`
 
+	// pendingSince is when the operator first saw this object differ from the state that the last Job ran
+	// for, in whole seconds. It is present only while one of the fields is pending.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pending since"
+	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
+
 	// message says what is wrong with this reference, where something is: the object does not exist,
 	// or the operator cannot see it.
 	// +optional

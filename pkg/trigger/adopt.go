@@ -61,6 +61,9 @@ func (s *state) unrecorded() *Job {
 // adopt takes over a Job that status does not know of, as the write that was lost would have.
 func (s *state) adopt(job *Job) {
 	s.count, s.lastJobName = job.Number, job.Name
+	for i := range s.refs {
+		s.refs[i].pendingSince = time.Time{} // the Job has answered what was pending until then
+	}
 	s.refusal = nil // the attempt that seemed to fail did not, or another one succeeded
 	s.accountForLastJob(false)
 	s.lastTriggered = wholeSecond(s.in.Now)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
@@ -24,6 +26,9 @@ type reference struct {
 	unseen bool
 	// shownAt is when it will be said of what is unseen; zero where that is not known.
 	shownAt time.Time
+	// pendingSince is when the reference was first seen pending, as status has it; zero where that is not
+	// known, and where a trigger has answered since what was pending.
+	pendingSince time.Time
 }
 
 // field is one field path of a reference.
@@ -101,6 +106,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 	for i := range stored.ResourceHashes {
 		messages[objectOf(&stored.ResourceHashes[i])] = stored.ResourceHashes[i].Message
 	}
+	since := keptSince(stored.ResourceHashes, in.Now)
 	observed := make(map[ObjectReference]*Observation, len(in.Observations))
 	for i := range in.Observations {
 		observed[in.Observations[i].Reference] = &in.Observations[i]
@@ -112,6 +118,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 			f.path = path
 			ref.fields = append(ref.fields, f)
 		}
+		ref.pendingSince = since[ref.ObjectReference]
 		if !ref.observe(observed[ref.ObjectReference], in.Now, messages[ref.ObjectReference]) {
 			incomparable = true
 		}
@@ -192,12 +199,15 @@ func keptFields(entries []v1alpha.ResourceHash) map[fieldKey]field {
 }
 
 // resourceHashes is the references as status has them: lastTriggeredHash only where it differs from hash.
-func resourceHashes(refs []reference) []v1alpha.ResourceHash {
+func resourceHashes(refs []reference, now time.Time) []v1alpha.ResourceHash {
 	entries := make([]v1alpha.ResourceHash, 0, len(refs))
 	for i := range refs {
 		ref := &refs[i]
 		entry := v1alpha.ResourceHash{
 			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Message: ref.message,
+		}
+		if ref.pending() {
+			entry.PendingSince = &metav1.Time{Time: ref.since(now)}
 		}
 		for _, f := range ref.fields {
 			stored := v1alpha.FieldHash{Field: f.path, Hash: f.hash}

@@ -99,6 +99,7 @@ func (s *state) trigger() *Creation {
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]
+		ref.pendingSince = time.Time{}
 		for j := range ref.fields {
 			f := &ref.fields[j]
 			f.answer()
@@ -120,7 +121,7 @@ func (s *state) trigger() *Creation {
 func (s *state) conclude(d Decision, v verdict) Decision {
 	next := s.status(v)
 	wake := soonest{now: s.in.Now}
-	if !alike(s.stored, next) { // there is something to write
+	if !alike(s.stored, next) && !s.pendingSinceAlone(next) { // there is something to write
 		if at := s.writeAt(next); at.After(s.in.Now) {
 			wake.at(at)
 		} else {

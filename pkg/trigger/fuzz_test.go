@@ -66,6 +66,9 @@ func anyInput() *rapid.Generator[Input] {
 	entry := rapid.Custom(func(t *rapid.T) v1alpha.ResourceHash {
 		o := object.Draw(t, "object")
 		e := v1alpha.ResourceHash{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Message: text.Draw(t, "message")}
+		if rapid.Bool().Draw(t, "dated") {
+			e.PendingSince = &metav1.Time{Time: moment.Draw(t, "pending since")}
+		}
 		for range rapid.IntRange(0, 3).Draw(t, "fields") {
 			e.Fields = append(e.Fields, v1alpha.FieldHash{Field: text.Draw(t, "path"), Hash: hash.Draw(t, "hash"), LastTriggeredHash: hash.Draw(t, "baseline")})
 		}

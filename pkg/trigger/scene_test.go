@@ -477,6 +477,17 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 	if d.Status != nil {
 		require.Len(t, d.Status.Conditions, 3)
 		require.LessOrEqual(t, len(d.Status.Active), v1alpha.MaxActive)
+		for i := range d.Status.ResourceHashes {
+			entry := &d.Status.ResourceHashes[i]
+			pending := false
+			for _, f := range keptFields(d.Status.ResourceHashes[i : i+1]) {
+				pending = pending || f.pending()
+			}
+			require.Equal(t, pending, entry.PendingSince != nil, "a time without pendency, or the other way round")
+			if pending {
+				require.False(t, entry.PendingSince.After(in.Now.Add(clockTolerance)), "pending since the future")
+			}
+		}
 		for _, c := range d.Status.Conditions {
 			require.NotEmpty(t, c.Reason)
 			require.LessOrEqual(t, len(c.Message), maxMessageLength)

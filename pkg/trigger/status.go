@@ -19,7 +19,7 @@ const hashInterval = 10 * time.Second
 func (s *state) status(v verdict) *v1alpha.ChangeTriggeredJobStatus {
 	next := &v1alpha.ChangeTriggeredJobStatus{
 		ObservedGeneration: s.in.Generation,
-		ResourceHashes:     resourceHashes(s.refs),
+		ResourceHashes:     resourceHashes(s.refs, s.in.Now),
 		LastJobName:        s.lastJobName,
 		LastJobStatus:      s.lastJobStatus,
 		TriggerCount:       s.count,
