@@ -58,8 +58,20 @@ const (
 	MaxActive = 50
 	// DefaultHistory is the number of Jobs that are kept where the spec does not say.
 	DefaultHistory int32 = 5
+	// MaxRunNowLength is the longest value of RunNowAnnotation, in characters.
+	MaxRunNowLength = 128
 	// AllFields is the field path that selects the whole object; it is the default of fields.
 	AllFields = "*"
+)
+
+// Annotations of a ChangeTriggeredJob by which one Job is asked for at once.
+const (
+	// RunNowAnnotation asks for one Job, whatever has changed, each time that it gets another value. Jobs
+	// that were made for it carry it, too.
+	RunNowAnnotation = "changejob.dev/run-now"
+	// RunNowForceAnnotation, with the same value, asks for that Job even while the ChangeTriggeredJob is
+	// suspended.
+	RunNowForceAnnotation = "changejob.dev/run-now-force"
 )
 
 // ChangeTriggeredJobSpec says what is watched, and which Job runs when it has changed.
@@ -216,6 +228,13 @@ type ChangeTriggeredJobStatus struct {
 	// +kubebuilder:validation:Maximum=9007199254740991
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Triggers"
 	TriggerCount int64 `json:"triggerCount,omitempty"`
+
+	// lastRunNow is the value of the annotation changejob.dev/run-now that was answered last: by a Job, or
+	// by the event RunNowRefused. Any other value asks for a Job. Of a value that is too long it is a hash.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last run-now",xDescriptors={"urn:alm:descriptor:text"}
+	LastRunNow string `json:"lastRunNow,omitempty"`
 
 	// active lists the Jobs that have not ended, at most 50.
 	// +optional

@@ -30,7 +30,12 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 	if !observed.Running() && observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount {
 		return observed
 	}
-	written, ok := decodeHashes(job.Annotations[HashesAnnotation])
+	observed.RunNow = runNow(job)
+	text, annotated := job.Annotations[HashesAnnotation]
+	written, ok := decodeHashes(text)
+	if annotated && text == "" && observed.RunNow != "" {
+		written, ok = record{}, true // nothing had changed, and nothing could be seen
+	}
 	if !ok {
 		return observed
 	}
@@ -54,6 +59,14 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		}
 	}
 	return observed
+}
+
+// runNow returns what the Job was asked for by. The template may have an annotation of that name, too, which all Jobs get.
+func runNow(job *batchv1.Job) string {
+	if job.Annotations[ReasonAnnotation] != string(trigger.ReasonRunNow) {
+		return ""
+	}
+	return job.Annotations[v1alpha.RunNowAnnotation]
 }
 
 // number returns the number of the trigger that the Job is for, or 0.

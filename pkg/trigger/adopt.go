@@ -64,6 +64,9 @@ func (s *state) adopt(job *Job) {
 	for i := range s.refs {
 		s.refs[i].pendingSince = time.Time{} // the Job has answered what was pending until then
 	}
+	if job.RunNow != "" {
+		s.lastRunNow = runNowKey(job.RunNow)
+	}
 	s.refusal = nil // the attempt that seemed to fail did not, or another one succeeded
 	s.accountForLastJob(false)
 	s.lastTriggered = wholeSecond(s.in.Now)

@@ -24,6 +24,7 @@ func Decide(in Input) Decision {
 		return Decision{ReadJobs: unknown}
 	}
 
+	s.refuseRunNow()
 	verdict := s.judge()
 	s.accountForLastJob(verdict.replace)
 	var d Decision
@@ -57,6 +58,8 @@ type state struct {
 	lastJobName   string
 	lastJobStatus v1alpha.JobStatus
 	active        []string
+	// lastRunNow is the value of the annotation that was answered last; see runNowKey.
+	lastRunNow string
 
 	events []Event
 }
@@ -75,6 +78,7 @@ func recall(in Input) *state {
 	s.persisted = min(max(s.stored.TriggerCount, 0), maxNumber)
 	s.count = s.persisted
 	s.lastJobName, s.lastJobStatus = s.stored.LastJobName, s.stored.LastJobStatus
+	s.lastRunNow = s.answeredRunNow()
 	if s.stored.LastTriggeredTime != nil {
 		s.lastTriggered = mendClock(s.stored.LastTriggeredTime.Time, in.Now)
 	}
@@ -96,6 +100,9 @@ func recall(in Input) *state {
 // whichever of them it was that changed.
 func (s *state) trigger() *Creation {
 	creation := &Creation{Number: s.count + 1, Reason: ReasonChange, Changed: changes(s.pending())}
+	if creation.RunNow = s.answerRunNow(); creation.RunNow != "" {
+		creation.Reason = ReasonRunNow
+	}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]

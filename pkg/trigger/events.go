@@ -17,6 +17,9 @@ const (
 	EventJobAdopted = "JobAdopted"
 	// EventJobReplaced (Normal): running Jobs are deleted so that a new one can take their place.
 	EventJobReplaced = "JobReplaced"
+	// EventRunNowRefused (Warning; Normal for what was asked for before the first look): no Job runs for the value of
+	// the annotation that asks for one.
+	EventRunNowRefused = "RunNowRefused"
 	// EventUnknownHashes (Warning): stored hashes could not be compared with present ones.
 	EventUnknownHashes = "UnknownHashes"
 	// EventRecovered (Normal): every referenced object can be seen again, and the spec is valid.
@@ -31,7 +34,14 @@ func messageJobCreated(creation *Creation) string {
 	for _, change := range creation.Changed {
 		changed = append(changed, change.String()+" ("+enumerate(change.Fields)+")")
 	}
-	return fmt.Sprintf("Created Job %s (trigger %d): %s changed", creation.Name, creation.Number, enumerate(changed))
+	why := enumerate(changed) + " changed"
+	switch {
+	case creation.RunNow != "" && len(changed) > 0:
+		why = "asked for by run-now; " + why
+	case creation.RunNow != "":
+		why = "asked for by run-now"
+	}
+	return fmt.Sprintf("Created Job %s (trigger %d): %s", creation.Name, creation.Number, why)
 }
 
 // transitions are the events that tell a user how status moves from last to next. They follow from the two alone,

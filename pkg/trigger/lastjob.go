@@ -72,5 +72,5 @@ func (s *state) replaced(job *Job) bool {
 			found = true
 		}
 	}
-	return found
+	return found || job.RunNow != "" && s.lastRunNow == ""
 }

@@ -24,8 +24,17 @@ type verdict struct {
 
 // judge says whether what is pending triggers now. What is asked first is what a user would change first.
 func (s *state) judge() verdict {
+	if s.in.Invalid != "" || s.count >= maxNumber {
+		return verdict{}
+	}
+	if s.runNowWanted() && !s.awaitsLook() {
+		return s.admit(whatRunNow)
+	}
 	pending := s.pending()
-	if s.in.Invalid != "" || s.count >= maxNumber || len(pending) == 0 {
+	if len(pending) == 0 {
+		if s.runNowWanted() {
+			return verdict{message: whatRunNow + "; waiting for a look at the present state"}
+		}
 		return verdict{}
 	}
 	what := describe(pending) + " changed"
@@ -44,6 +53,12 @@ func (s *state) judge() verdict {
 		return verdict{reason: ReasonCooldown, until: end,
 			message: fmt.Sprintf("%s; the cooldown ends at %s", what, end.UTC().Format(time.RFC3339))}
 	}
+	return s.admit(what)
+}
+
+// admit says whether the Job that is due can be created: not while an attempt that was refused waits to be made again, nor
+// against the concurrencyPolicy.
+func (s *state) admit(what string) verdict {
 	if s.refusal != nil && s.refusal.RetryAt.After(s.in.Now) {
 		return verdict{reason: s.refusal.reason(), message: what + "; waiting to retry: " + s.refusal.Message, until: s.refusal.RetryAt}
 	}
@@ -128,6 +143,7 @@ func (s *state) replace() []Job {
 	for _, job := range s.jobs {
 		if job.Running() && !job.Deleting {
 			s.unanswer(job.Changed)
+			s.askAgain(&job)
 			doomed = append(doomed, job)
 		}
 	}

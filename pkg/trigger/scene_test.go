@@ -221,7 +221,7 @@ func settled(in Input, d Decision) Input {
 	if d.Create != nil {
 		in.Refusal = nil
 		in.Jobs = append(slices.Clone(in.Jobs), Job{Name: d.Create.Name, Number: d.Create.Number, Hashes: d.Create.Hashes,
-			Changed: d.Create.Changed, Outcome: v1alpha.JobActive, CreationTimestamp: in.Now.Truncate(time.Second)})
+			Changed: d.Create.Changed, RunNow: d.Create.RunNow, Outcome: v1alpha.JobActive, CreationTimestamp: in.Now.Truncate(time.Second)})
 	}
 	in.Jobs = slices.DeleteFunc(slices.Clone(in.Jobs), func(j Job) bool {
 		return slices.ContainsFunc(d.Delete, func(gone Job) bool { return gone.Name == j.Name })
@@ -302,6 +302,7 @@ func creates(number int64) expectation {
 		assert.Equal(t, number, d.Create.Number)
 		assert.Equal(t, nameOf(number), d.Create.Name)
 		assert.Equal(t, ReasonChange, d.Create.Reason)
+		assert.Empty(t, d.Create.RunNow)
 		require.NotNil(t, d.Status)
 		assert.Equal(t, number, d.Status.TriggerCount)
 		assert.Equal(t, nameOf(number), d.Status.LastJobName)
@@ -468,9 +469,11 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 	}
 	if d.Create != nil {
 		require.NotNil(t, d.Status, "a Job without a status to follow would not be remembered")
-		require.NotEmpty(t, d.Create.Changed, "a Job without a difference")
+		require.Equal(t, d.Create.Reason == ReasonRunNow, d.Create.RunNow != "")
+		require.True(t, len(d.Create.Changed) > 0 || d.Create.RunNow != "", "a Job without a difference, that nobody asked for")
+		require.True(t, d.Create.RunNow == "" || d.Status.LastRunNow == d.Create.RunNow, "a Job that was asked for, and may be again")
 		require.Empty(t, in.Invalid)
-		require.False(t, in.Deleting || in.Spec.Suspended())
+		require.False(t, in.Deleting || in.Spec.Suspended() && (d.Create.RunNow == "" || in.RunNowForce != d.Create.RunNow))
 		require.Zero(t, d.Adopted)
 		require.Equal(t, d.Create.Number, d.Status.TriggerCount)
 	}

@@ -23,6 +23,7 @@ func (s *state) status(v verdict) *v1alpha.ChangeTriggeredJobStatus {
 		LastJobName:        s.lastJobName,
 		LastJobStatus:      s.lastJobStatus,
 		TriggerCount:       s.count,
+		LastRunNow:         s.lastRunNow,
 		Conditions:         s.conditions(v),
 	}
 	if !s.lastTriggered.IsZero() {

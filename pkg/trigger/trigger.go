@@ -43,14 +43,21 @@ type Input struct {
 	// decision asks for the live read (Decision.ReadJobs).
 	MissingJobs []string
 
-	// Refusal is the last failed attempt to create a Job for this generation of the spec, where the last
-	// attempt failed; see Refusal.
+	// Refusal is the last failed attempt to create a Job for this generation of the spec and this RunNow, where the
+	// last attempt failed; see Refusal.
 	Refusal *Refusal
 
 	// LastStatusWrite is when this process last wrote the status; zero where it has not. A status that
 	// differs from the stored one by nothing but the hashes of what is pending anyway is written no more
 	// often than every ten seconds.
 	LastStatusWrite time.Time
+
+	// RunNow and RunNowForce are the annotations that ask for a Job now; empty where they are not set.
+	RunNow      string
+	RunNowForce string
+	// FirstRunNow is what RunNow was when this process saw the ChangeTriggeredJob first, if status had never been written
+	// then; else it is RunNow. It counts as answered where status was never written, or cannot be read.
+	FirstRunNow string
 
 	// HashID is the id part of hashes made with the operator's present key (what stands before the
 	// colon). A stored hash with another id cannot be compared with an observed one.
@@ -131,6 +138,8 @@ type Job struct {
 	// Changed names what the Job's trigger was for, as far as it is still in the spec; nil where it could
 	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished.
 	Changed []Change
+	// RunNow is the value of the annotation that the Job was asked for by; empty where it was not.
+	RunNow string
 }
 
 // TriggeredHash is the hash of one field that a trigger stood for.
@@ -143,8 +152,12 @@ type TriggeredHash struct {
 // Reason is why a trigger happened.
 type Reason string
 
-// ReasonChange is the reason of a trigger by a change of the watched state.
-const ReasonChange Reason = "Change"
+const (
+	// ReasonChange is the reason of a trigger by a change of the watched state.
+	ReasonChange Reason = "Change"
+	// ReasonRunNow is the reason of a trigger that a user asked for by annotation.
+	ReasonRunNow Reason = "RunNow"
+)
 
 // Creation is a Job to create.
 type Creation struct {
@@ -152,7 +165,10 @@ type Creation struct {
 	Name   string
 	Number int64
 	Reason Reason
-	// Changed names the references and fields that were pending, in the order of the spec.
+	// RunNow is the value of the annotation by which the Job was asked for; empty for any other reason.
+	RunNow string
+	// Changed names the references and fields that were pending, in the order of the spec. Where the Job was asked for
+	// there may be none.
 	Changed []Change
 	// Hashes are the hashes of every field of the spec that this trigger stands for: the observed one, or
 	// the last known one where the object cannot be seen now. Fields that were never seen, or not since
@@ -167,8 +183,8 @@ type Change struct {
 	Fields          []string `json:"fields"`
 }
 
-// Refusal is a failed attempt to create a Job. The caller remembers it until an attempt succeeds or the
-// spec's generation changes; it does not outlive the process, so that a new one tries at once.
+// Refusal is a failed attempt to create a Job. The caller remembers it until an attempt succeeds, the
+// spec's generation changes or a user asks for a Job by annotation; it does not outlive the process, so that a new one tries at once.
 type Refusal struct {
 	// Reason is the condition reason to show: ReasonInvalidSpec (the API server refused the Job as
 	// invalid), ReasonNameTaken (a Job of that name exists that is not ours) or ReasonJobNotCreated
