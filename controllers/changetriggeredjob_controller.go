@@ -177,6 +177,7 @@ func olderThan(copied, written string) bool {
 func (r *Reconciler) forget(name types.NamespacedName) {
 	r.Watches.Remove(name)
 	r.memory.forget(name)
+	showLoop(name, false)
 }
 
 // reconcile is one round: observe, decide, act.
@@ -289,6 +290,7 @@ func (r *Reconciler) report(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	for _, event := range decision.Events {
 		r.emit(ctj, event)
 	}
+	showLoop(client.ObjectKeyFromObject(ctj), decision.LoopSuspected)
 	if decision.Skip != record.skip && decision.Skip != "" {
 		log.FromContext(ctx).Info("Pending, not triggered", "why", decision.Skip)
 	}

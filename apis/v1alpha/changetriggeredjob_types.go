@@ -30,6 +30,18 @@ const (
 	ReplaceConcurrent ConcurrencyPolicy = "Replace"
 )
 
+// LoopPolicy says what happens when the Jobs seem to change what makes them run.
+//
+// +kubebuilder:validation:Enum=SlowDown;Ignore
+type LoopPolicy string
+
+const (
+	// SlowDownLoop makes each Job wait longer than the one before, up to an hour, and says so.
+	SlowDownLoop LoopPolicy = "SlowDown"
+	// IgnoreLoop does not look for loops.
+	IgnoreLoop LoopPolicy = "Ignore"
+)
+
 // JobStatus is the outcome of a Job as far as it is known.
 //
 // +kubebuilder:validation:Enum=Active;Succeeded;Failed
@@ -135,6 +147,14 @@ type ChangeTriggeredJobSpec struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Concurrency policy",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Allow","urn:alm:descriptor:com.tectonic.ui:select:Forbid","urn:alm:descriptor:com.tectonic.ui:select:Replace"}
 	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
 
+	// onLoop is SlowDown (where the Jobs seem to change what makes them run, ten times in a row, each waits
+	// longer than the one before, up to an hour) or Ignore (for objects that change all the time while Jobs
+	// run all the time, too, which looks the same).
+	// +optional
+	// +kubebuilder:default=SlowDown
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="On a loop",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:SlowDown","urn:alm:descriptor:com.tectonic.ui:select:Ignore"}
+	OnLoop LoopPolicy `json:"onLoop,omitempty"`
+
 	// undecoded is set where the stored spec does not fit these types; see Undecoded.
 	undecoded *undecoded `json:"-"`
 }
@@ -222,6 +242,11 @@ type ChangeTriggeredJobStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last Job status",xDescriptors={"urn:alm:descriptor:text"}
 	LastJobStatus JobStatus `json:"lastJobStatus,omitempty"`
 
+	// lastJobFinishedTime is when the last Job ended, or was seen to be gone; absent while it runs.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last Job finished"
+	LastJobFinishedTime *metav1.Time `json:"lastJobFinishedTime,omitempty"`
+
 	// triggerCount is the number of the last trigger: 1 for the first Job, 2 for the second.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -295,6 +320,14 @@ type ResourceHash struct {
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pending since"
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
+
+	// loopCount is how many times in a row this object was pending again while a Job ran or within 30 seconds of
+	// its end, and not changed by anybody later; from 10 on, the Jobs themselves are suspected to change it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Loop count"
+	LoopCount int32 `json:"loopCount,omitempty"`
 
 	// message says what is wrong with this reference, where something is: the object does not exist,
 	// or the operator cannot see it.

@@ -131,6 +131,10 @@ func (in *ChangeTriggeredJobStatus) DeepCopyInto(out *ChangeTriggeredJobStatus) 
 		in, out := &in.LastTriggeredTime, &out.LastTriggeredTime
 		*out = (*in).DeepCopy()
 	}
+	if in.LastJobFinishedTime != nil {
+		in, out := &in.LastJobFinishedTime, &out.LastJobFinishedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.Active != nil {
 		in, out := &in.Active, &out.Active
 		*out = make([]JobReference, len(*in))

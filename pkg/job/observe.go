@@ -2,8 +2,10 @@ package job
 
 import (
 	"strconv"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
@@ -26,6 +28,7 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		Deleting:          !job.DeletionTimestamp.IsZero(),
 		Number:            number(job, ctj),
 		Outcome:           Outcome(job),
+		Finished:          finished(job),
 	}
 	if !observed.Running() && observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount {
 		return observed
@@ -59,6 +62,17 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		}
 	}
 	return observed
+}
+
+// finished returns when the Job has ended; zero while it has not.
+func finished(job *batchv1.Job) time.Time {
+	for i := range job.Status.Conditions {
+		condition := &job.Status.Conditions[i]
+		if condition.Status == corev1.ConditionTrue && (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) {
+			return condition.LastTransitionTime.Time
+		}
+	}
+	return time.Time{}
 }
 
 // runNow returns what the Job was asked for by. The template may have an annotation of that name, too, which all Jobs get.

@@ -47,7 +47,7 @@ func strip(job *batchv1.Job) {
 		condition := &job.Status.Conditions[i]
 		if condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed {
 			kept.Status.Conditions = append(kept.Status.Conditions,
-				batchv1.JobCondition{Type: condition.Type, Status: condition.Status})
+				batchv1.JobCondition{Type: condition.Type, Status: condition.Status, LastTransitionTime: condition.LastTransitionTime})
 		}
 	}
 	*job = kept

@@ -29,6 +29,8 @@ type reference struct {
 	// pendingSince is when the reference was first seen pending, as status has it; zero where that is not
 	// known, and where a trigger has answered since what was pending.
 	pendingSince time.Time
+	// loops is how many times in a row the reference was pending again by a Job.
+	loops int32
 }
 
 // field is one field path of a reference.
@@ -205,6 +207,7 @@ func resourceHashes(refs []reference, now time.Time) []v1alpha.ResourceHash {
 		ref := &refs[i]
 		entry := v1alpha.ResourceHash{
 			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Message: ref.message,
+			LoopCount: ref.loops,
 		}
 		if ref.pending() {
 			entry.PendingSince = &metav1.Time{Time: ref.since(now)}

@@ -24,6 +24,8 @@ func Decide(in Input) Decision {
 		return Decision{ReadJobs: unknown}
 	}
 
+	s.lastFinished = s.finished()
+	s.reviewLoops()
 	s.refuseRunNow()
 	verdict := s.judge()
 	s.accountForLastJob(verdict.replace)
@@ -57,6 +59,7 @@ type state struct {
 	lastTriggered time.Time // zero where nothing was triggered yet
 	lastJobName   string
 	lastJobStatus v1alpha.JobStatus
+	lastFinished  time.Time // of the last Job; zero while it runs
 	active        []string
 	// lastRunNow is the value of the annotation that was answered last; see runNowKey.
 	lastRunNow string
@@ -93,6 +96,7 @@ func recall(in Input) *state {
 	if s.refs, incomparable = references(in, s.stored); incomparable {
 		s.events = append(s.events, Warning(EventUnknownHashes, messageUnknownHashes))
 	}
+	s.recallLoops()
 	return s
 }
 
@@ -102,6 +106,9 @@ func (s *state) trigger() *Creation {
 	creation := &Creation{Number: s.count + 1, Reason: ReasonChange, Changed: changes(s.pending())}
 	if creation.RunNow = s.answerRunNow(); creation.RunNow != "" {
 		creation.Reason = ReasonRunNow
+		s.forgetLoops()
+	} else {
+		s.countLoops(creation.Name, s.pendingNow)
 	}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
@@ -116,7 +123,7 @@ func (s *state) trigger() *Creation {
 		}
 	}
 	s.count, s.lastJobName, s.lastJobStatus = creation.Number, creation.Name, v1alpha.JobActive
-	s.lastTriggered = wholeSecond(s.in.Now)
+	s.lastTriggered, s.lastFinished = wholeSecond(s.in.Now), time.Time{}
 	s.active = append([]string{creation.Name}, s.active...)
 	s.refusal = nil
 	s.events = append(s.events, Normal(EventJobCreated, messageJobCreated(creation)).about(creation.Name))
@@ -140,8 +147,10 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 		for i := range s.refs {
 			wake.at(s.refs[i].shownAt)
 		}
+		wake.at(s.loopOver())
 		d.RequeueAfter = wake.after
 	}
+	d.LoopSuspected = len(s.suspects()) > 0
 	if !v.due {
 		d.Skip = v.message
 	}

@@ -49,7 +49,8 @@ func messageJobCreated(creation *Creation) string {
 func transitions(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
 	var events []Event
 	before, after := degradation(last), degradation(next)
-	if after.Reason != before.Reason && after.Reason != ReasonLastJobFailed && after.Reason != "" {
+	told := after.Reason == ReasonLastJobFailed || after.Reason == ReasonLoopSuspected // by an event of its own
+	if after.Reason != before.Reason && !told && after.Reason != "" {
 		events = append(events, Warning(after.Reason, after.Message))
 	}
 	if meta.IsStatusConditionFalse(last.Conditions, ConditionAvailable) && meta.IsStatusConditionTrue(next.Conditions, ConditionAvailable) {

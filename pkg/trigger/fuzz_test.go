@@ -55,7 +55,7 @@ func anyInput() *rapid.Generator[Input] {
 	asked := rapid.SampledFrom([]string{"", "a", "b", "\xff", strings.Repeat("é", 128), strings.Repeat("é", 129)})
 	job := rapid.Custom(func(t *rapid.T) Job {
 		j := Job{Name: name.Draw(t, "job"), Number: number.Draw(t, "number"), CreationTimestamp: moment.Draw(t, "created"),
-			Outcome: outcome.Draw(t, "outcome"), Deleting: rapid.Bool().Draw(t, "deleting")}
+			Finished: moment.Draw(t, "finished"), Outcome: outcome.Draw(t, "outcome"), Deleting: rapid.Bool().Draw(t, "deleting")}
 		if j.Number < 1<<40 && j.Name != nameOf(j.Number) {
 			j.Number = 0 // whoever reads Jobs has checked; a number far above the count is checked again
 		}
@@ -74,6 +74,7 @@ func anyInput() *rapid.Generator[Input] {
 		if rapid.Bool().Draw(t, "dated") {
 			e.PendingSince = &metav1.Time{Time: moment.Draw(t, "pending since")}
 		}
+		e.LoopCount = rapid.SampledFrom([]int32{0, 0, 1, loopAfter - 1, loopAfter, maxLoopCount, math.MaxInt32, -1}).Draw(t, "loops")
 		for range rapid.IntRange(0, 3).Draw(t, "fields") {
 			e.Fields = append(e.Fields, v1alpha.FieldHash{Field: text.Draw(t, "path"), Hash: hash.Draw(t, "hash"), LastTriggeredHash: hash.Draw(t, "baseline")})
 		}
@@ -113,6 +114,9 @@ func anyInput() *rapid.Generator[Input] {
 		}
 		if rapid.Bool().Draw(t, "has triggered") {
 			in.Status.LastTriggeredTime = &metav1.Time{Time: moment.Draw(t, "triggered")}
+		}
+		if rapid.Bool().Draw(t, "has finished") {
+			in.Status.LastJobFinishedTime = &metav1.Time{Time: moment.Draw(t, "last finished")}
 		}
 		in.RunNow, in.RunNowForce, in.FirstRunNow = asked.Draw(t, "run now"), asked.Draw(t, "force"), asked.Draw(t, "first run now")
 		in.Status.LastRunNow = asked.Draw(t, "last run now")

@@ -53,6 +53,10 @@ func (s *state) judge() verdict {
 		return verdict{reason: ReasonCooldown, until: end,
 			message: fmt.Sprintf("%s; the cooldown ends at %s", what, end.UTC().Format(time.RFC3339))}
 	}
+	if end := s.loopEnd(pending); end.After(s.in.Now) {
+		return verdict{reason: ReasonLoopSuspected, until: end,
+			message: fmt.Sprintf("%s; the Jobs seem to change it themselves: the next one waits until %s", what, end.UTC().Format(time.RFC3339))}
+	}
 	return s.admit(what)
 }
 

@@ -480,7 +480,10 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 	if d.Status != nil {
 		require.Len(t, d.Status.Conditions, 3)
 		require.LessOrEqual(t, len(d.Status.Active), v1alpha.MaxActive)
+		require.False(t, d.Status.LastJobFinishedTime != nil && d.Status.LastJobFinishedTime.After(in.Now.Add(clockTolerance)), "ended in the future")
 		for i := range d.Status.ResourceHashes {
+			require.GreaterOrEqual(t, d.Status.ResourceHashes[i].LoopCount, int32(0))
+			require.LessOrEqual(t, d.Status.ResourceHashes[i].LoopCount, int32(maxLoopCount))
 			entry := &d.Status.ResourceHashes[i]
 			pending := false
 			for _, f := range keptFields(d.Status.ResourceHashes[i : i+1]) {

@@ -203,6 +203,7 @@ func (w *world) anyJob(t *rapid.T, holds func(*Job) bool) *Job {
 func (w *world) endJob(t *rapid.T) {
 	if j := w.anyJob(t, (*Job).Running); j != nil {
 		j.Outcome = rapid.SampledFrom([]v1alpha.JobStatus{v1alpha.JobSucceeded, v1alpha.JobFailed}).Draw(t, "outcome")
+		j.Finished = w.now.Truncate(time.Second)
 	}
 }
 

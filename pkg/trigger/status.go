@@ -26,6 +26,9 @@ func (s *state) status(v verdict) *v1alpha.ChangeTriggeredJobStatus {
 		LastRunNow:         s.lastRunNow,
 		Conditions:         s.conditions(v),
 	}
+	if !s.lastFinished.IsZero() {
+		next.LastJobFinishedTime = &metav1.Time{Time: s.lastFinished}
+	}
 	if !s.lastTriggered.IsZero() {
 		next.LastTriggeredTime = &metav1.Time{Time: s.lastTriggered}
 	}
@@ -79,6 +82,9 @@ func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
 	rest := next.DeepCopy()
 	for i := range min(len(rest.ResourceHashes), len(s.stored.ResourceHashes)) {
 		fields, stored := rest.ResourceHashes[i].Fields, s.stored.ResourceHashes[i].Fields
+		if count := s.stored.ResourceHashes[i].LoopCount; rest.ResourceHashes[i].LoopCount == 0 && count < loopAfter {
+			rest.ResourceHashes[i].LoopCount = count // that it is no loop can wait, as long as nobody suspects one
+		}
 		for j := range min(len(fields), len(stored)) {
 			if fields[j].LastTriggeredHash != "" && stored[j].LastTriggeredHash != "" {
 				fields[j].Hash = stored[j].Hash

@@ -132,6 +132,8 @@ type Job struct {
 	// Outcome is Active until the Job has the condition Complete or Failed. Any value but Succeeded and
 	// Failed counts as Active.
 	Outcome v1alpha.JobStatus
+	// Finished is when the Job got the condition Complete or Failed; zero before.
+	Finished time.Time
 	// Hashes are the hashes that the Job's trigger stood for, as far as their fields are still in the
 	// spec; nil where they could not be read.
 	Hashes []TriggeredHash
@@ -248,6 +250,8 @@ type Decision struct {
 	ReadJobs []string
 	// RequeueAfter is when to decide again without any news; 0 where only news matters.
 	RequeueAfter time.Duration
+	// LoopSuspected is true while the Jobs seem to change what makes them run.
+	LoopSuspected bool
 	// Events are to be emitted after the writes.
 	Events []Event
 	// Skip says why what is pending does not trigger now (in cooldown, waiting for all, …), for the log;

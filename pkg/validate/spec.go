@@ -71,6 +71,7 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) field.ErrorList {
 		errs = append(errs, field.Invalid(path.Child("history"), *h,
 			fmt.Sprintf("must be from 1 to %d", maxHistory)))
 	}
+	errs = append(errs, checkEnum(spec.EffectiveOnLoop(), path.Child("onLoop"), v1alpha.SlowDownLoop, v1alpha.IgnoreLoop)...)
 	return append(errs, checkEnum(spec.EffectiveConcurrencyPolicy(), path.Child("concurrencyPolicy"),
 		v1alpha.AllowConcurrent, v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent)...)
 }
