@@ -51,11 +51,17 @@ type record struct {
 	deletes     backoff
 	deleteAgain time.Time
 
+	// deferred is the status that the last decision put off, where the next one needs to know it.
+	deferred *v1alpha.ChangeTriggeredJobStatus
+
 	// statusWritten is when status was last written.
 	statusWritten time.Time
 
 	// skip is the reason for waiting that was logged last.
 	skip string
+
+	// seen is the first change that is pending and was seen by this process. Of what is not pending, nothing is remembered.
+	seen firstSeen
 
 	// spec is what checkSpec made of the spec of its generation.
 	spec *checkedSpec
@@ -132,6 +138,13 @@ func (r *record) refusalFor(wanted wish) *trigger.Refusal {
 		return nil
 	}
 	return r.refusal
+}
+
+// saw remembers a change, unless an earlier one is pending.
+func (r *record) saw(seen firstSeen) {
+	if r.seen.at.IsZero() {
+		r.seen = seen
+	}
 }
 
 // wrote remembers our own write of status.

@@ -50,6 +50,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 		FirstRunNow: record.seenFirst(ctj),
 
 		LastStatusWrite: record.statusWritten,
+		Deferred:        record.deferred,
 	}
 	if len(problems) > 0 {
 		input.Invalid = problems.ToAggregate().Error()

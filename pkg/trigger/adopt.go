@@ -63,7 +63,7 @@ func (s *state) adopt(job *Job) {
 	s.lastFinished = s.finished() // of the Job before
 	if job.RunNow != "" {
 		s.forgetLoops()
-	} else {
+	} else if !s.retrying() && !s.firstRun {
 		s.countLoops(job.Name, pendingFor(job))
 	}
 	s.count, s.lastJobName = job.Number, job.Name
@@ -88,6 +88,9 @@ func (s *state) adopt(job *Job) {
 		s.unanswer(nil)
 		message += "; what it ran for cannot be read, so everything counts as changed since"
 	}
+	s.firstRun = false
+	s.adoptRetry()
+	s.retrigger()
 	s.events = append(s.events, Normal(EventJobAdopted, message).about(job.Name))
 }
 

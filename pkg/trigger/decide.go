@@ -24,11 +24,18 @@ func Decide(in Input) Decision {
 		return Decision{ReadJobs: unknown}
 	}
 
+	s.reviewRetries()
 	s.lastFinished = s.finished()
 	s.reviewLoops()
 	s.refuseRunNow()
 	verdict := s.judge()
 	s.accountForLastJob(verdict.replace)
+	if s.retrigger() {
+		verdict = s.judge()
+	}
+	if s.forgets(verdict) {
+		s.forget()
+	}
 	var d Decision
 	switch {
 	case verdict.due:
@@ -61,6 +68,9 @@ type state struct {
 	lastJobStatus v1alpha.JobStatus
 	lastFinished  time.Time // of the last Job; zero while it runs
 	active        []string
+	// firstRun is true while the Job that runOnCreate asks for has yet to be created.
+	firstRun bool
+	retries  retries
 	// lastRunNow is the value of the annotation that was answered last; see runNowKey.
 	lastRunNow string
 
@@ -80,6 +90,8 @@ func recall(in Input) *state {
 	}
 	s.persisted = min(max(s.stored.TriggerCount, 0), maxNumber)
 	s.count = s.persisted
+	s.firstRun = s.awaitsFirstRun()
+	s.retries = keptRetries(s.stored.Retry, in.Now)
 	s.lastJobName, s.lastJobStatus = s.stored.LastJobName, s.stored.LastJobStatus
 	s.lastRunNow = s.answeredRunNow()
 	if s.stored.LastTriggeredTime != nil {
@@ -103,11 +115,15 @@ func recall(in Input) *state {
 // trigger makes the next Job, and every last known state the baseline: the Job stands for all of them,
 // whichever of them it was that changed.
 func (s *state) trigger() *Creation {
-	creation := &Creation{Number: s.count + 1, Reason: ReasonChange, Changed: changes(s.pending())}
+	occasion, _ := s.occasion()
+	creation := &Creation{Number: s.count + 1, Reason: occasion.reason, Changed: s.changed(occasion)}
 	if creation.RunNow = s.answerRunNow(); creation.RunNow != "" {
-		creation.Reason = ReasonRunNow
+		creation.Reason, creation.Changed = ReasonRunNow, changes(s.pending())
+	}
+	switch creation.Reason {
+	case ReasonRunNow:
 		s.forgetLoops()
-	} else {
+	case ReasonChange:
 		s.countLoops(creation.Name, s.pendingNow)
 	}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
@@ -126,6 +142,12 @@ func (s *state) trigger() *Creation {
 	s.lastTriggered, s.lastFinished = wholeSecond(s.in.Now), time.Time{}
 	s.active = append([]string{creation.Name}, s.active...)
 	s.refusal = nil
+	s.firstRun = false
+	if occasion.reason == ReasonRetry {
+		s.retries = retries{count: s.retries.count + 1}
+	} else {
+		s.retries = retries{}
+	}
 	s.events = append(s.events, Normal(EventJobCreated, messageJobCreated(creation)).about(creation.Name))
 	return creation
 }
@@ -135,11 +157,17 @@ func (s *state) trigger() *Creation {
 func (s *state) conclude(d Decision, v verdict) Decision {
 	next := s.status(v)
 	wake := soonest{now: s.in.Now}
-	if !alike(s.stored, next) && !s.pendingSinceAlone(next) { // there is something to write
+	if !alike(s.stored, next) { // there is something to write
 		if at := s.writeAt(next); at.After(s.in.Now) {
 			wake.at(at)
+			if s.spec.EffectiveSettle() > 0 {
+				d.Deferred = next
+			}
 		} else {
 			d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
+			if !v.replace { // else the event of the replacement tells of the wait
+				d.Events = append(d.Events, skips(s.stored, next)...)
+			}
 		}
 	}
 	if d.RequeueAfter == 0 {
@@ -147,10 +175,12 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 		for i := range s.refs {
 			wake.at(s.refs[i].shownAt)
 		}
+		for _, ref := range s.pending() {
+			wake.at(s.forgottenAt(ref))
+		}
 		wake.at(s.loopOver())
 		d.RequeueAfter = wake.after
 	}
-	d.LoopSuspected = len(s.suspects()) > 0
 	if !v.due {
 		d.Skip = v.message
 	}

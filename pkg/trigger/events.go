@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +23,8 @@ const (
 	EventRunNowRefused = "RunNowRefused"
 	// EventUnknownHashes (Warning): stored hashes could not be compared with present ones.
 	EventUnknownHashes = "UnknownHashes"
+	// EventPendingForgotten (Warning): references were pending for longer than the spec allows.
+	EventPendingForgotten = "PendingForgotten"
 	// EventRecovered (Normal): every referenced object can be seen again, and the spec is valid.
 	EventRecovered = "Recovered"
 )
@@ -30,18 +33,51 @@ const messageUnknownHashes = "Stored hashes were made with another key or by ano
 	"the present state of the rest is the new baseline; changes made in between go unnoticed"
 
 func messageJobCreated(creation *Creation) string {
-	changed := make([]string, 0, len(creation.Changed))
-	for _, change := range creation.Changed {
-		changed = append(changed, change.String()+" ("+enumerate(change.Fields)+")")
+	what := describeChanges(creation.Changed)
+	switch creation.Reason {
+	case ReasonFirstRun:
+		what = "the first run, for " + what
+	case ReasonRetry:
+		what = "the last Job failed, once more for " + what
+	case ReasonRunNow:
+		if what != "" {
+			what = "; " + what + " changed"
+		}
+		what = "asked for by run-now" + what
+	default:
+		what += " changed"
 	}
-	why := enumerate(changed) + " changed"
-	switch {
-	case creation.RunNow != "" && len(changed) > 0:
-		why = "asked for by run-now; " + why
-	case creation.RunNow != "":
-		why = "asked for by run-now"
+	return fmt.Sprintf("Created Job %s (trigger %d): %s", creation.Name, creation.Number, what)
+}
+
+// describeChanges names references with their fields.
+func describeChanges(changed []Change) string {
+	list := make([]string, 0, len(changed))
+	for _, change := range changed {
+		list = append(list, change.String()+" ("+enumerate(change.Fields)+")")
 	}
-	return fmt.Sprintf("Created Job %s (trigger %d): %s", creation.Name, creation.Number, why)
+	return enumerate(list)
+}
+
+// Skips are the reasons of the events (Normal) that tell why what is pending does not trigger yet: those of the condition Progressing, where it is
+// the ChangeTriggeredJob that asks for the wait. One is told when the wait begins, or is for something else than before. That a failed Job
+// is to be tried again is told with its failure.
+var Skips = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonOutsideWindow, ReasonSettling, ReasonJobRunning}
+
+// skipped is the condition Progressing where something pending waits for one of Skips; else it is empty.
+func skipped(status *v1alpha.ChangeTriggeredJobStatus) metav1.Condition {
+	if c := meta.FindStatusCondition(status.Conditions, ConditionProgressing); c != nil && slices.Contains(Skips, c.Reason) {
+		return *c
+	}
+	return metav1.Condition{}
+}
+
+// skips is the event that tells of a wait which begins between last and next.
+func skips(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
+	if wait := skipped(next); wait.Reason != "" && wait.Reason != skipped(last).Reason {
+		return []Event{Normal(wait.Reason, wait.Message)}
+	}
+	return nil
 }
 
 // transitions are the events that tell a user how status moves from last to next. They follow from the two alone,
@@ -58,7 +94,11 @@ func transitions(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
 	}
 	failed := next.LastJobStatus == v1alpha.JobFailed
 	if failed && (last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName) {
-		events = append(events, Warning(ReasonLastJobFailed, "Job "+next.LastJobName+" failed, or was deleted before it had ended").about(next.LastJobName))
+		message := messageLastJobFailed(next.LastJobName)
+		if after.Reason == ReasonLastJobFailed {
+			message = after.Message // which says what follows, too
+		}
+		events = append(events, Warning(ReasonLastJobFailed, message).about(next.LastJobName))
 	}
 	return events
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
-// since says in status since when an object, of which status says more already, is pending.
-func since(o ObjectReference, when time.Time) part {
+// pendingFrom says in status since when an object, of which status says more already, is pending.
+func pendingFrom(o ObjectReference, when time.Time) part {
 	return status(func(s *v1alpha.ChangeTriggeredJobStatus) {
 		for i := range s.ResourceHashes {
 			if objectOf(&s.ResourceHashes[i]) == o {
@@ -27,7 +27,7 @@ func waiting(o ObjectReference, when time.Time) part {
 	return func(in *Input) {
 		refers(o)(in)
 		kept(o, "*", sum("new"), sum("old"))(in)
-		since(o, when)(in)
+		pendingFrom(o, when)(in)
 		sees(o, sum("new"))(in)
 	}
 }
@@ -66,13 +66,13 @@ func TestPendingSince(t *testing.T) {
 			[]part{suspended, waiting(objectA, earlier), changed(objectB)},
 			[]expectation{pendingSince(objectA, earlier), pendingSince(objectB, noon)}},
 		"another change of what is pending leaves it": {
-			[]part{suspended, refers(objectA), kept(objectA, "*", sum("new"), sum("old")), since(objectA, earlier), sees(objectA, sum("newer"))},
+			[]part{suspended, refers(objectA), kept(objectA, "*", sum("new"), sum("old")), pendingFrom(objectA, earlier), sees(objectA, sum("newer"))},
 			[]expectation{pendingSince(objectA, earlier)}},
 		"what cannot be seen stays pending since then": {
-			[]part{refers(objectA), kept(objectA, "*", sum("new"), sum("old")), since(objectA, earlier), cannotSee(objectA, NotSynced, 0)},
+			[]part{refers(objectA), kept(objectA, "*", sum("new"), sum("old")), pendingFrom(objectA, earlier), cannotSee(objectA, NotSynced, 0)},
 			[]expectation{pendingSince(objectA, earlier)}},
 		"what is back at its baseline is pending no more": {
-			[]part{refers(objectA), kept(objectA, "*", sum("new"), sum("old")), since(objectA, earlier), sees(objectA, sum("old"))},
+			[]part{refers(objectA), kept(objectA, "*", sum("new"), sum("old")), pendingFrom(objectA, earlier), sees(objectA, sum("old"))},
 			[]expectation{pendingSince(objectA, never)}},
 		"what has triggered is pending no more": {
 			[]part{waiting(objectA, earlier)}, []expectation{creates(1), pendingSince(objectA, never)}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
@@ -57,7 +58,7 @@ func forNothing(t *testing.T, _ Input, d Decision) {
 	assert.Empty(t, d.Create.Changed)
 }
 
-func skips(why string) expectation {
+func skipsAs(why string) expectation {
 	return func(t *testing.T, _ Input, d Decision) { t.Helper(); assert.Contains(t, d.Skip, why) }
 }
 
@@ -89,7 +90,7 @@ func TestRunNow(t *testing.T) {
 			[]expectation{runsFor(1, "1"), available("False Forbidden")}},
 		"it waits for a look at what has not been seen since the start": {
 			[]part{unchanged(objectA), refers(objectB), kept(objectB, "*", sum("1"), ""), cannotSee(objectB, NotSynced, 10*time.Second), known(""), asks("1")},
-			[]expectation{createsNothing, wakesIn(20 * time.Second), skips("waiting for a look")}},
+			[]expectation{createsNothing, wakesIn(20 * time.Second), skipsAs("waiting for a look")}},
 		"it waits for that no longer than the thirty seconds after which trouble is shown": {
 			[]part{unchanged(objectA), refers(objectB), kept(objectB, "*", sum("1"), ""), cannotSee(objectB, NotSynced, 30*time.Second), known(""), asks("1")},
 			[]expectation{runsFor(1, "1")}},
@@ -116,6 +117,17 @@ func TestRunNow(t *testing.T) {
 		"Replace: a value that has been replaced itself is not asked for again": {
 			[]part{replacing, cooled, unchanged(objectA), known("1"), asks("2"), last(1, v1alpha.JobActive), lastMissing},
 			[]expectation{runsFor(2, "2")}},
+		"one that fails when nothing had changed is not tried again": {
+			[]part{retriggering, unchanged(objectA), known("1"), asks("1"), last(1, v1alpha.JobActive), job(1, failed, askedForBy("1"))},
+			[]expectation{createsNothing, lastJobIs(1, v1alpha.JobFailed), progressing("False Idle")}},
+		"it waits for no window": {
+			[]part{unchanged(objectA), known(""), asks("1"), spec(func(s *v1alpha.ChangeTriggeredJobSpec) {
+				s.Windows = []v1alpha.TriggerWindow{{Schedule: "0 3 * * *", Duration: metav1.Duration{Duration: time.Hour}}}
+			})},
+			[]expectation{runsFor(1, "1")}},
+		"with runOnCreate, it is the first run": {
+			[]part{refers(objectA), sees(objectA, sum("1")), asks("1"), spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.RunOnCreate = new(true) })},
+			[]expectation{runsFor(1, "1"), func(t *testing.T, _ Input, d Decision) { assert.False(t, d.Status.FirstRunPending) }}},
 		"with an invalid spec it waits, and is not lost": {
 			[]part{invalid("broken"), refers(objectA), kept(objectA, "*", sum("1"), ""), known(""), asks("1")},
 			[]expectation{createsNothing, answered("")}},
@@ -124,7 +136,7 @@ func TestRunNow(t *testing.T) {
 			[]expectation{createsNothing, answered(""), wakesIn(time.Minute), progressing("True JobNotCreated"), degraded("True JobNotCreated")}},
 		"suspended: it is refused, once": {
 			[]part{suspended, changed(objectA), known(""), asks("1")},
-			[]expectation{createsNothing, answered("1"), tells(EventRunNowRefused), says(objectA, "*", sum("new"), sum("old"))}},
+			[]expectation{createsNothing, answered("1"), tells(EventRunNowRefused, ReasonSuspended), says(objectA, "*", sum("new"), sum("old"))}},
 		"suspended: so nothing runs for it after resume": {
 			[]part{unchanged(objectA), known("1"), asks("1")}, []expectation{createsNothing}},
 		"suspended: it runs when it is forced, by the same value": {

@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -218,6 +219,7 @@ func settled(in Input, d Decision) Input {
 	if d.Status != nil {
 		in.Status, in.LastStatusWrite = d.Status, in.Now
 	}
+	in.Deferred = d.Deferred
 	if d.Create != nil {
 		in.Refusal = nil
 		in.Jobs = append(slices.Clone(in.Jobs), Job{Name: d.Create.Name, Number: d.Create.Number, Hashes: d.Create.Hashes,
@@ -295,13 +297,15 @@ func activeOf(s *v1alpha.ChangeTriggeredJobStatus) []string {
 // expectation is what a decision is to say.
 type expectation func(*testing.T, Input, Decision)
 
-func creates(number int64) expectation {
+func creates(number int64) expectation { return createsFor(ReasonChange, number) }
+
+func createsFor(reason Reason, number int64) expectation {
 	return func(t *testing.T, _ Input, d Decision) {
 		t.Helper()
 		require.NotNil(t, d.Create, "no Job; %s", d.Skip)
 		assert.Equal(t, number, d.Create.Number)
 		assert.Equal(t, nameOf(number), d.Create.Name)
-		assert.Equal(t, ReasonChange, d.Create.Reason)
+		assert.Equal(t, reason, d.Create.Reason)
 		assert.Empty(t, d.Create.RunNow)
 		require.NotNil(t, d.Status)
 		assert.Equal(t, number, d.Status.TriggerCount)
@@ -475,10 +479,16 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 		require.Empty(t, in.Invalid)
 		require.False(t, in.Deleting || in.Spec.Suspended() && (d.Create.RunNow == "" || in.RunNowForce != d.Create.RunNow))
 		require.Zero(t, d.Adopted)
+		require.Equal(t, d.Create.Reason == ReasonFirstRun, d.Create.Number == 1 && in.Spec.RunsOnCreate() && d.Create.RunNow == "" && (in.Status.FirstRunPending || reflect.DeepEqual(in.Status, &v1alpha.ChangeTriggeredJobStatus{})), "a first run")
+		require.True(t, d.Create.Reason != ReasonRetry || in.Spec.OnFailure == v1alpha.RetriggerOnFailure, "a try that nobody asked for")
 		require.Equal(t, d.Create.Number, d.Status.TriggerCount)
 	}
 	if d.Status != nil {
 		require.Len(t, d.Status.Conditions, 3)
+		if retry := d.Status.Retry; retry != nil {
+			require.True(t, retry.Count >= 0 && retry.Count <= v1alpha.MaxRetriggerLimit, "so many tries")
+		}
+		require.False(t, d.Status.FirstRunPending && d.Status.TriggerCount > 0, "a first run after the first")
 		require.LessOrEqual(t, len(d.Status.Active), v1alpha.MaxActive)
 		require.False(t, d.Status.LastJobFinishedTime != nil && d.Status.LastJobFinishedTime.After(in.Now.Add(clockTolerance)), "ended in the future")
 		for i := range d.Status.ResourceHashes {

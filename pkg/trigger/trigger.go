@@ -58,6 +58,8 @@ type Input struct {
 	// FirstRunNow is what RunNow was when this process saw the ChangeTriggeredJob first, if status had never been written
 	// then; else it is RunNow. It counts as answered where status was never written, or cannot be read.
 	FirstRunNow string
+	// Deferred is the Deferred of this process's last decision, nil where that had none or is not known.
+	Deferred *v1alpha.ChangeTriggeredJobStatus
 
 	// HashID is the id part of hashes made with the operator's present key (what stands before the
 	// colon). A stored hash with another id cannot be compared with an observed one.
@@ -138,7 +140,8 @@ type Job struct {
 	// spec; nil where they could not be read.
 	Hashes []TriggeredHash
 	// Changed names what the Job's trigger was for, as far as it is still in the spec; nil where it could
-	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished.
+	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished, and with
+	// onFailure Retrigger when it fails.
 	Changed []Change
 	// RunNow is the value of the annotation that the Job was asked for by; empty where it was not.
 	RunNow string
@@ -159,6 +162,10 @@ const (
 	ReasonChange Reason = "Change"
 	// ReasonRunNow is the reason of a trigger that a user asked for by annotation.
 	ReasonRunNow Reason = "RunNow"
+	// ReasonFirstRun is the reason of the trigger that spec.runOnCreate asks for.
+	ReasonFirstRun Reason = "FirstRun"
+	// ReasonRetry is the reason of a trigger for what the last Job ran for and failed at.
+	ReasonRetry Reason = "Retry"
 )
 
 // Creation is a Job to create.
@@ -169,8 +176,8 @@ type Creation struct {
 	Reason Reason
 	// RunNow is the value of the annotation by which the Job was asked for; empty for any other reason.
 	RunNow string
-	// Changed names the references and fields that were pending, in the order of the spec. Where the Job was asked for
-	// there may be none.
+	// Changed names the references and fields that were pending, in the order of the spec; for a first run, all of them.
+	// Where the Job was asked for there may be none.
 	Changed []Change
 	// Hashes are the hashes of every field of the spec that this trigger stands for: the observed one, or
 	// the last known one where the object cannot be seen now. Fields that were never seen, or not since
@@ -243,6 +250,9 @@ type Decision struct {
 	Delete []Job
 	// Status is the status to write, or nil where what is stored is right.
 	Status *v1alpha.ChangeTriggeredJobStatus
+	// Deferred is the status that was not written because one was not long ago, where the next decision needs to know it:
+	// when what is pending changed last, so that it settles. It may be forgotten at any time; then it settles later.
+	Deferred *v1alpha.ChangeTriggeredJobStatus
 	// Adopted is the number of the Job that rule 0 took over, or 0.
 	Adopted int64
 	// ReadJobs names Jobs that the decision needs a live read of. The caller reads them, adds each to
@@ -250,8 +260,6 @@ type Decision struct {
 	ReadJobs []string
 	// RequeueAfter is when to decide again without any news; 0 where only news matters.
 	RequeueAfter time.Duration
-	// LoopSuspected is true while the Jobs seem to change what makes them run.
-	LoopSuspected bool
 	// Events are to be emitted after the writes.
 	Events []Event
 	// Skip says why what is pending does not trigger now (in cooldown, waiting for all, …), for the log;
