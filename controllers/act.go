@@ -95,7 +95,7 @@ func (r *Reconciler) takeOver(ctx context.Context, ctj *v1alpha.ChangeTriggeredJ
 
 // refused decides anew with the knowledge that the Job was not created.
 func (r *Reconciler) refused(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, input *trigger.Input, reason string, why error) trigger.Decision {
-	input.Refusal = record.refused(ctj.Generation, reason, why.Error(), input.Now)
+	input.Refusal = record.refused(wishOf(ctj), reason, why.Error(), input.Now)
 	log.FromContext(ctx).Info("Job not created", "reason", reason, "retryAt", input.Refusal.RetryAt, "why", why.Error())
 	return trigger.Decide(*input)
 }

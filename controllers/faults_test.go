@@ -246,14 +246,17 @@ func TestTheMemoryOfRefusalsBacksOffAndForgetsAtAnEdit(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var waits []time.Duration
 	for range 12 {
-		waits = append(waits, r.refused(1, "JobNotCreated", "quota", now).RetryAt.Sub(now))
+		waits = append(waits, r.refused(wish{generation: 1}, "JobNotCreated", "quota", now).RetryAt.Sub(now))
 	}
 	assert.Equal(t, time.Second, waits[0])
 	assert.Equal(t, 2*time.Second, waits[1])
 	assert.Equal(t, 10*time.Minute, waits[11])
-	assert.NotNil(t, r.refusalFor(1))
-	assert.Nil(t, r.refusalFor(2), "an edited spec is tried at once")
-	assert.Equal(t, time.Second, r.refused(2, "JobNotCreated", "quota", now).RetryAt.Sub(now))
+	assert.NotNil(t, r.refusalFor(wish{generation: 1}))
+	assert.Nil(t, r.refusalFor(wish{generation: 2}), "an edited spec is tried at once")
+	asked := &v1alpha.ChangeTriggeredJob{}
+	asked.Generation, asked.Annotations = 1, map[string]string{v1alpha.RunNowAnnotation: "again"}
+	assert.Nil(t, r.refusalFor(wishOf(asked)), "who asks for a Job has it tried at once")
+	assert.Equal(t, time.Second, r.refused(wish{generation: 2}, "JobNotCreated", "quota", now).RetryAt.Sub(now))
 }
 
 func TestAnOldCacheIsWaitedForAndThenPassedBy(t *testing.T) {

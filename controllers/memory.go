@@ -30,16 +30,21 @@ type record struct {
 	written   string
 	writtenAt time.Time
 
+	// firstRunNow is what the annotation that asks for a Job said when status had never been written, and unwritten
+	// is true until it has.
+	firstRunNow string
+	unwritten   bool
+
 	// readLive asks for a live read before the next decision: a write conflicted, or its answer was lost.
 	readLive bool
 
 	// confirmed is the term in which the ChangeTriggeredJob was last read live before a Job was created.
 	confirmed int64
 
-	// refusal is the last failed attempt to create a Job for refusedGeneration, after refusals attempts.
-	refusal           *trigger.Refusal
-	refusedGeneration int64
-	refusals          backoff
+	// refusal is the last failed attempt to create a Job for refusedWish, after refusals attempts.
+	refusal     *trigger.Refusal
+	refusedWish wish
+	refusals    backoff
 
 	// deletes are the attempts in a row at deleting Jobs in which some could not be, and deleteAgain is when
 	// the next one is due.
@@ -74,7 +79,7 @@ func (m *memory) of(ctj *v1alpha.ChangeTriggeredJob) *record {
 	if r := m.records[name]; r != nil && r.uid == ctj.UID {
 		return r
 	}
-	r := &record{uid: ctj.UID}
+	r := &record{uid: ctj.UID, firstRunNow: ctj.Annotations[v1alpha.RunNowAnnotation], unwritten: true}
 	m.records[name] = r
 	return r
 }
@@ -95,19 +100,41 @@ func (r *record) check(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
 	return r.spec
 }
 
+// seenFirst returns what FirstRunNow of a decision about ctj is.
+func (r *record) seenFirst(ctj *v1alpha.ChangeTriggeredJob) string {
+	if ctj.Status.ObservedGeneration != 0 {
+		r.unwritten = false
+	}
+	if r.unwritten {
+		return r.firstRunNow
+	}
+	return ctj.Annotations[v1alpha.RunNowAnnotation]
+}
+
+// wish is what a user may change to have a refused Job tried again at once.
+type wish struct {
+	generation int64
+	runNow     string
+}
+
+func wishOf(ctj *v1alpha.ChangeTriggeredJob) wish {
+	return wish{ctj.Generation, ctj.Annotations[v1alpha.RunNowAnnotation]}
+}
+
 // refused remembers that the API server would not create the Job.
-func (r *record) refused(generation int64, reason, message string, now time.Time) *trigger.Refusal {
-	if r.refusal == nil || r.refusedGeneration != generation {
+func (r *record) refused(wanted wish, reason, message string, now time.Time) *trigger.Refusal {
+	if r.refusal == nil || r.refusedWish != wanted {
 		r.refusals.reset()
 	}
-	r.refusedGeneration = generation
+	r.refusedWish = wanted
 	r.refusal = &trigger.Refusal{Reason: reason, Message: message, RetryAt: now.Add(r.refusals.next())}
 	return r.refusal
 }
 
-// refusalFor returns the refusal that holds for a generation of the spec: an edit is tried at once.
-func (r *record) refusalFor(generation int64) *trigger.Refusal {
-	if r.refusedGeneration != generation {
+// refusalFor returns the refusal that holds for what is wanted now: an edit is tried at once, and so is what the annotation
+// that asks for a Job newly says.
+func (r *record) refusalFor(wanted wish) *trigger.Refusal {
+	if r.refusedWish != wanted {
 		return nil
 	}
 	return r.refusal

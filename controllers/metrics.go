@@ -12,10 +12,10 @@ import (
 )
 
 // triggerReasons are why a trigger happens.
-var triggerReasons = []string{string(trigger.ReasonChange), string(trigger.ReasonFirstRun), string(trigger.ReasonRetry)}
+var triggerReasons = []string{string(trigger.ReasonChange), string(trigger.ReasonFirstRun), string(trigger.ReasonRetry), string(trigger.ReasonRunNow)}
 
 // askedReasons are for what a pending change waits because its ChangeTriggeredJob asks for it.
-var askedReasons = slices.Concat(trigger.Skips, []string{trigger.ReasonRetrying})
+var askedReasons = slices.Concat(trigger.Skips, []string{trigger.ReasonRetrying, trigger.ReasonLoopSuspected})
 
 // pendingReasons are for what a pending change can wait.
 var pendingReasons = slices.Concat(askedReasons, []string{trigger.ReasonTriggering, trigger.ReasonJobNotCreated, trigger.ReasonNameTaken})
@@ -23,7 +23,7 @@ var pendingReasons = slices.Concat(askedReasons, []string{trigger.ReasonTriggeri
 // degradedReasons are why a ChangeTriggeredJob can need attention.
 var degradedReasons = []string{
 	trigger.ReasonInvalidSpec, trigger.ReasonForbidden, trigger.ReasonKindNotServed, trigger.ReasonTooManyObjects, trigger.ReasonNotSynced,
-	trigger.ReasonJobNotCreated, trigger.ReasonNameTaken, trigger.ReasonLastJobFailed,
+	trigger.ReasonJobNotCreated, trigger.ReasonNameTaken, trigger.ReasonLoopSuspected, trigger.ReasonLastJobFailed,
 }
 
 // What can become of a write of status, and of a request to create a Job.
@@ -49,7 +49,8 @@ var (
 		metrics.Label{Name: "reason", Values: triggerReasons, Open: true})
 	triggerDuration = metrics.NewHistograms("changejob_trigger_duration_seconds",
 		"Time from when a change was seen until its Job was created, in seconds; of several changes that one Job stands for, that of the first. "+
-			"waited is true where the ChangeTriggeredJob asked for a wait: by its cooldown, condition All, suspend, windows, settle, onFailure or concurrencyPolicy.",
+			"waited is true where the ChangeTriggeredJob asked for a wait: by its cooldown, condition All, suspend, windows, settle, onFailure, onLoop or "+
+			"concurrencyPolicy.",
 		[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		metrics.Label{Name: "waited", Values: []string{"false", "true"}})
 	jobOutcomes = metrics.NewCounters("changejob_job_outcomes_total",

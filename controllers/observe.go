@@ -41,9 +41,13 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 		Deleting:   !ctj.DeletionTimestamp.IsZero(),
 		Spec:       &ctj.Spec,
 		Status:     &ctj.Status,
-		Refusal:    record.refusalFor(ctj.Generation),
+		Refusal:    record.refusalFor(wishOf(ctj)),
 		HashID:     r.Key.ID(),
 		Now:        r.Clock.Now(),
+
+		RunNow:      ctj.Annotations[v1alpha.RunNowAnnotation],
+		RunNowForce: ctj.Annotations[v1alpha.RunNowForceAnnotation],
+		FirstRunNow: record.seenFirst(ctj),
 
 		LastStatusWrite: record.statusWritten,
 		Deferred:        record.deferred,

@@ -33,6 +33,7 @@ func TestDefaultsAreApplied(t *testing.T) {
 		"history":           int64(5),
 		"suspend":           false,
 		"concurrencyPolicy": "Allow",
+		"onLoop":            "SlowDown",
 		"settle":            "0s",
 		"runOnCreate":       false,
 		"onFailure":         "Ignore",
@@ -51,6 +52,7 @@ func TestTheDefaultsOfTheSchemaAreThoseOfTheTypes(t *testing.T) {
 	assert.EqualValues(t, before.EffectiveHistory(), *ctj.Spec.History)
 	assert.Equal(t, before.EffectiveCondition(), ctj.Spec.Condition)
 	assert.Equal(t, before.EffectiveConcurrencyPolicy(), ctj.Spec.ConcurrencyPolicy)
+	assert.Equal(t, before.EffectiveOnLoop(), ctj.Spec.OnLoop)
 	assert.Equal(t, before.Resources[0].EffectiveFields(), ctj.Spec.Resources[0].Fields)
 	assert.Equal(t, before.Suspended(), ctj.Spec.Suspended())
 	assert.Equal(t, before.EffectiveSettle(), ctj.Spec.EffectiveSettle())
@@ -167,6 +169,8 @@ func TestBoundsOfTheSpec(t *testing.T) {
 			spec("history"), []any{absent, int64(1), int64(1000)}, []any{int64(0), int64(-1), int64(1001), "5", 1.5}, "spec.history"},
 		"suspend is true or false": {
 			spec("suspend"), []any{absent, true, false}, []any{"yes", int64(1)}, "spec.suspend"},
+		"onLoop is SlowDown or Ignore": {
+			spec("onLoop"), []any{absent, "SlowDown", "Ignore"}, []any{"ignore", ""}, "spec.onLoop"},
 		"concurrencyPolicy is Allow, Forbid or Replace": {
 			spec("concurrencyPolicy"), []any{absent, "Allow", "Forbid", "Replace"}, []any{"allow", "Never", ""}, "spec.concurrencyPolicy"},
 		"a Job template is required, and is an object": {

@@ -30,6 +30,18 @@ const (
 	ReplaceConcurrent ConcurrencyPolicy = "Replace"
 )
 
+// LoopPolicy says what happens when the Jobs seem to change what makes them run.
+//
+// +kubebuilder:validation:Enum=SlowDown;Ignore
+type LoopPolicy string
+
+const (
+	// SlowDownLoop makes each Job wait longer than the one before, up to an hour, and says so.
+	SlowDownLoop LoopPolicy = "SlowDown"
+	// IgnoreLoop does not look for loops.
+	IgnoreLoop LoopPolicy = "Ignore"
+)
+
 // FailurePolicy says what happens when the last Job failed for good.
 //
 // +kubebuilder:validation:Enum=Ignore;Retrigger
@@ -84,8 +96,20 @@ const (
 	DefaultRetriggerLimit int32 = 3
 	// DefaultHistory is the number of Jobs that are kept where the spec does not say.
 	DefaultHistory int32 = 5
+	// MaxRunNowLength is the longest value of RunNowAnnotation, in characters.
+	MaxRunNowLength = 128
 	// AllFields is the field path that selects the whole object; it is the default of fields.
 	AllFields = "*"
+)
+
+// Annotations of a ChangeTriggeredJob by which one Job is asked for at once.
+const (
+	// RunNowAnnotation asks for one Job, whatever has changed, each time that it gets another value. Jobs
+	// that were made for it carry it, too.
+	RunNowAnnotation = "changejob.dev/run-now"
+	// RunNowForceAnnotation, with the same value, asks for that Job even while the ChangeTriggeredJob is
+	// suspended.
+	RunNowForceAnnotation = "changejob.dev/run-now-force"
 )
 
 // ChangeTriggeredJobSpec says what is watched, and which Job runs when it has changed.
@@ -206,6 +230,14 @@ type ChangeTriggeredJobSpec struct {
 	// +kubebuilder:default=Allow
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Concurrency policy",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Allow","urn:alm:descriptor:com.tectonic.ui:select:Forbid","urn:alm:descriptor:com.tectonic.ui:select:Replace"}
 	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
+
+	// onLoop is SlowDown (where the Jobs seem to change what makes them run, ten times in a row, each waits
+	// longer than the one before, up to an hour) or Ignore (for objects that change all the time while Jobs
+	// run all the time, too, which looks the same).
+	// +optional
+	// +kubebuilder:default=SlowDown
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="On a loop",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:SlowDown","urn:alm:descriptor:com.tectonic.ui:select:Ignore"}
+	OnLoop LoopPolicy `json:"onLoop,omitempty"`
 
 	// undecoded is set where the stored spec does not fit these types; see Undecoded.
 	undecoded *undecoded `json:"-"`
@@ -350,6 +382,11 @@ type ChangeTriggeredJobStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last Job status",xDescriptors={"urn:alm:descriptor:text"}
 	LastJobStatus JobStatus `json:"lastJobStatus,omitempty"`
 
+	// lastJobFinishedTime is when the last Job ended, or was seen to be gone; absent while it runs.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last Job finished"
+	LastJobFinishedTime *metav1.Time `json:"lastJobFinishedTime,omitempty"`
+
 	// triggerCount is the number of the last trigger: 1 for the first Job, 2 for the second.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -357,6 +394,12 @@ type ChangeTriggeredJobStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Triggers"
 	TriggerCount int64 `json:"triggerCount,omitempty"`
 
+	// lastRunNow is the value of the annotation changejob.dev/run-now that was answered last: by a Job, or
+	// by the event RunNowRefused. Any other value asks for a Job. Of a value that is too long it is a hash.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Last run-now",xDescriptors={"urn:alm:descriptor:text"}
+	LastRunNow string `json:"lastRunNow,omitempty"`
 	// retry says how far onFailure Retrigger has come with the last Job; it is absent where no Job has been
 	// run again since the last change, and none is to be.
 	// +optional
@@ -472,6 +515,13 @@ type ResourceHash struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pending since"
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
 
+	// loopCount is how many times in a row this object was pending again while a Job ran or within 30 seconds of
+	// its end, and not changed by anybody later; from 10 on, the Jobs themselves are suspected to change it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Loop count"
+	LoopCount int32 `json:"loopCount,omitempty"`
 	// changedTime is when the operator last saw a pending field of this object change, in whole seconds. It
 	// is present only where the spec has settle, and where that was later than pendingSince.
 	// +optional

@@ -104,6 +104,14 @@ func (s *ChangeTriggeredJobSpec) EffectiveConcurrencyPolicy() ConcurrencyPolicy 
 	return s.ConcurrencyPolicy
 }
 
+// EffectiveOnLoop is onLoop, by default SlowDown.
+func (s *ChangeTriggeredJobSpec) EffectiveOnLoop() LoopPolicy {
+	if s.OnLoop == "" {
+		return SlowDownLoop
+	}
+	return s.OnLoop
+}
+
 // EffectiveFields is fields, by default the whole object.
 func (r *ResourceReference) EffectiveFields() []string {
 	if len(r.Fields) == 0 {

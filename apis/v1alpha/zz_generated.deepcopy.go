@@ -156,6 +156,10 @@ func (in *ChangeTriggeredJobStatus) DeepCopyInto(out *ChangeTriggeredJobStatus) 
 		in, out := &in.LastTriggeredTime, &out.LastTriggeredTime
 		*out = (*in).DeepCopy()
 	}
+	if in.LastJobFinishedTime != nil {
+		in, out := &in.LastJobFinishedTime, &out.LastJobFinishedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.Retry != nil {
 		in, out := &in.Retry, &out.Retry
 		*out = new(RetryStatus)

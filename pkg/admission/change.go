@@ -21,6 +21,8 @@ type change struct {
 	template bool
 	// added are the references, or fields of them, that were not in the spec before.
 	added []addition
+	// requests are the annotations that ask for a Job, where they have a new value.
+	requests []string
 	// oldKinds are the kinds that were in the spec before.
 	oldKinds map[schema.GroupVersionKind]bool
 }
@@ -33,7 +35,7 @@ type addition struct {
 }
 
 func creation(ctj *v1alpha.ChangeTriggeredJob) *change {
-	return &change{ctj: ctj, creates: true, template: true, added: additions(nil, ctj.Spec.Resources)}
+	return &change{ctj: ctj, creates: true, template: true, added: additions(nil, ctj.Spec.Resources), requests: newRequests(nil, ctj.Annotations)}
 }
 
 func update(old, ctj *v1alpha.ChangeTriggeredJob) *change {
@@ -41,6 +43,7 @@ func update(old, ctj *v1alpha.ChangeTriggeredJob) *change {
 		ctj:      ctj,
 		template: !sameJSON(old.Spec.JobTemplate, ctj.Spec.JobTemplate),
 		added:    additions(old.Spec.Resources, ctj.Spec.Resources),
+		requests: newRequests(old.Annotations, ctj.Annotations),
 		oldKinds: map[schema.GroupVersionKind]bool{},
 	}
 	for i := range old.Spec.Resources {

@@ -95,14 +95,16 @@ type claim struct {
 }
 
 // claims returns what the author of a change must be allowed to do: to create Jobs where the template is new or
-// differs, and to get each object that is new, or of which a field is, or to list and watch those that are selected. A reference whose kind is not known cannot
-// be asked about: it is an error, unless unfit holds one of it already.
+// differs and where a Job is asked for, and to get each object that is new, or of which a field is, or to list and watch those
+// that are selected. A reference whose kind is not known cannot be asked about: it is an error, unless unfit holds one of it already.
 func claims(c *change, kinds foundKinds, unfit field.ErrorList) (all []claim, errs field.ErrorList) {
 	spec := field.NewPath("spec")
+	creating := action{verb: "create", resource: batchv1.SchemeGroupVersion.WithResource("jobs"), namespace: c.ctj.Namespace}
 	if c.template {
-		all = append(all, claim{spec.Child("jobTemplate"), action{
-			verb: "create", resource: batchv1.SchemeGroupVersion.WithResource("jobs"), namespace: c.ctj.Namespace,
-		}})
+		all = append(all, claim{spec.Child("jobTemplate"), creating})
+	}
+	for _, name := range c.requests {
+		all = append(all, claim{validate.AnnotationPath(name), creating})
 	}
 	for _, added := range c.added {
 		ref, path := &c.ctj.Spec.Resources[added.index], spec.Child("resources").Index(added.index)

@@ -58,7 +58,7 @@ func (v *validator) tryJob(ctx context.Context, c *change) (admission.Warnings, 
 		path, reasonOf(err))}, nil
 }
 
-// trialJob is the Job of a trigger in which everything changed: it has the longest name, and the most said
+// trialJob is the Job of a trigger that was asked for and in which everything changed: it has the longest name, and the most said
 // of it, that a Job of this ChangeTriggeredJob can have.
 func trialJob(ctj *v1alpha.ChangeTriggeredJob) (*batchv1.Job, error) {
 	ctj = ctj.DeepCopy()
@@ -68,7 +68,8 @@ func trialJob(ctj *v1alpha.ChangeTriggeredJob) (*batchv1.Job, error) {
 	creation := &trigger.Creation{
 		Name:   trigger.JobName(ctj.Name, ctj.UID, trialNumber),
 		Number: trialNumber,
-		Reason: trigger.ReasonChange,
+		Reason: trigger.ReasonRunNow,
+		RunNow: strings.Repeat("\U0010ffff", v1alpha.MaxRunNowLength),
 	}
 	for _, merged := range trigger.MergeReferences(ctj.Spec.Resources) {
 		creation.Changed = append(creation.Changed, trigger.Change{ObjectReference: merged.Reference, Fields: merged.Fields})

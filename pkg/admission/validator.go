@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -74,13 +75,19 @@ func (v *validator) ValidateCreate(ctx context.Context, ctj *v1alpha.ChangeTrigg
 	return v.judge(ctx, creation(ctj))
 }
 
-// ValidateUpdate judges a changed spec. An unchanged one, and that of an object that is being deleted, pass
-// without any check, so that nothing here can hold up a finalizer or the end of a namespace.
+// ValidateUpdate judges a changed spec, and a Job that is newly asked for by annotation. What else changes, and an object that
+// is being deleted, pass without any check, so that nothing here can hold up a finalizer or the end of a namespace.
 func (v *validator) ValidateUpdate(ctx context.Context, old, ctj *v1alpha.ChangeTriggeredJob) (admission.Warnings, error) {
-	if !old.DeletionTimestamp.IsZero() || sameSpec(old, ctj) {
+	if !old.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
-	return v.judge(ctx, update(old, ctj))
+	if !sameSpec(old, ctj) {
+		return v.judge(ctx, update(old, ctj))
+	}
+	if requests := newRequests(old.Annotations, ctj.Annotations); len(requests) > 0 {
+		return v.judgeRequests(ctx, &change{ctj: ctj, requests: requests})
+	}
+	return nil, nil
 }
 
 // ValidateDelete lets every deletion pass; the webhook is not registered for them.
@@ -93,7 +100,7 @@ func (v *validator) ValidateDelete(context.Context, *v1alpha.ChangeTriggeredJob)
 func (v *validator) judge(ctx context.Context, c *change) (admission.Warnings, error) {
 	user := v.rightsOfUser(ctx)
 	kinds, unfit := v.checkReferences(ctx, c)
-	errs := append(checkSpec(c), unfit...)
+	errs := slices.Concat(checkSpec(c), checkRequests(c), unfit)
 	if v.AuthorizeReferences {
 		errs = append(errs, v.checkRights(ctx, c, user, kinds, unfit)...)
 	}
@@ -104,6 +111,7 @@ func (v *validator) judge(ctx context.Context, c *change) (admission.Warnings, e
 	if err != nil {
 		return nil, err
 	}
+	warnings = append(warnings, warnOfRequests(c)...)
 	return append(warnings, v.foresee(ctx, c, user)...), nil
 }
 

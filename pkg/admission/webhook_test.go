@@ -338,11 +338,20 @@ func TestTheMatchConditionsLetPassWhileTheWebhookIsDown(t *testing.T) {
 		assert.ErrorContains(t, err, "failed calling webhook", "nor on create: %s", applied)
 	}
 
+	for _, name := range []string{runNow, runForce} {
+		err := annotate(t, server.Client, namespace, ctj.Name, map[string]any{name: "1"})
+		assert.ErrorContains(t, err, "failed calling webhook", "a Job that is asked for needs the webhook")
+		err = annotate(t, server.Client, namespace, ctj.Name, map[string]any{name: "2", "other": "1"})
+		assert.ErrorContains(t, err, "failed calling webhook", "again, with another annotation")
+	}
+
 	before := ctj.DeepCopy()
 	ctj.Labels = map[string]string{"a": "b"}
+	ctj.Annotations = map[string]string{"other": "1"}
 	require.NoError(t, server.Client.Patch(t.Context(), ctj, client.MergeFrom(before)), "metadata does not")
 	ctj.Status.TriggerCount = 1
 	require.NoError(t, server.Client.Status().Update(t.Context(), ctj), "status does not")
+	require.NoError(t, annotate(t, server.Client, namespace, ctj.Name, map[string]any{"other": nil}), "nor do annotations that go")
 
 	require.NoError(t, server.Client.Delete(t.Context(), ctj))
 	require.NoError(t, server.Client.Get(t.Context(), client.ObjectKeyFromObject(ctj), ctj))

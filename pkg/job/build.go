@@ -52,6 +52,9 @@ func Build(ctj *v1alpha.ChangeTriggeredJob, c *trigger.Creation) (*batchv1.Job, 
 		return nil, err
 	}
 	ours[HashesAnnotation] = encodeHashes(c)
+	if c.RunNow != "" {
+		ours[v1alpha.RunNowAnnotation] = c.RunNow
+	}
 	jobAnnotations, jobRoom, err := annotate(template.Annotations, ours, path.Child("metadata", "annotations"))
 	if err != nil {
 		return nil, err

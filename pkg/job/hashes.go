@@ -93,7 +93,8 @@ func encodeHashes(c *trigger.Creation) string {
 	return text.String()
 }
 
-// decodeHashes reads HashesAnnotation; ok is false for what encodeHashes cannot have written.
+// decodeHashes reads HashesAnnotation; ok is false for what encodeHashes cannot have written of a trigger that stood for
+// anything.
 func decodeHashes(text string) (r record, ok bool) {
 	r = record{}
 	for part := range strings.SplitSeq(text, " ") {

@@ -2,8 +2,10 @@ package job
 
 import (
 	"strconv"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
@@ -26,13 +28,19 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		Deleting:          !job.DeletionTimestamp.IsZero(),
 		Number:            number(job, ctj),
 		Outcome:           Outcome(job),
+		Finished:          finished(job),
 	}
 	known := observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount
 	news := observed.Name == ctj.Status.LastJobName && observed.Outcome != ctj.Status.LastJobStatus
 	if !observed.Running() && known && !news {
 		return observed
 	}
-	written, ok := decodeHashes(job.Annotations[HashesAnnotation])
+	observed.RunNow = runNow(job)
+	text, annotated := job.Annotations[HashesAnnotation]
+	written, ok := decodeHashes(text)
+	if annotated && text == "" && observed.RunNow != "" {
+		written, ok = record{}, true // nothing had changed, and nothing could be seen
+	}
 	if !ok {
 		return observed
 	}
@@ -56,6 +64,25 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		}
 	}
 	return observed
+}
+
+// finished returns when the Job has ended; zero while it has not.
+func finished(job *batchv1.Job) time.Time {
+	for i := range job.Status.Conditions {
+		condition := &job.Status.Conditions[i]
+		if condition.Status == corev1.ConditionTrue && (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) {
+			return condition.LastTransitionTime.Time
+		}
+	}
+	return time.Time{}
+}
+
+// runNow returns what the Job was asked for by. The template may have an annotation of that name, too, which all Jobs get.
+func runNow(job *batchv1.Job) string {
+	if job.Annotations[ReasonAnnotation] != string(trigger.ReasonRunNow) {
+		return ""
+	}
+	return job.Annotations[v1alpha.RunNowAnnotation]
 }
 
 // number returns the number of the trigger that the Job is for, or 0.

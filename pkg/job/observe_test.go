@@ -67,6 +67,13 @@ func TestWhatIsReadFromAJob(t *testing.T) {
 		"that it is complete": {func(j *batchv1.Job, _ *v1alpha.ChangeTriggeredJob) {
 			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 		}, with(func(j *trigger.Job) { j.Outcome = v1alpha.JobSucceeded })},
+		"when it failed for good": {func(j *batchv1.Job, _ *v1alpha.ChangeTriggeredJob) {
+			j.Status.Conditions = []batchv1.JobCondition{
+				{Type: batchv1.JobFailureTarget, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Unix(100, 0)},
+				{Type: batchv1.JobComplete, Status: corev1.ConditionFalse, LastTransitionTime: metav1.Unix(150, 0)},
+				{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Unix(200, 0)},
+			}
+		}, with(func(j *trigger.Job) { j.Outcome, j.Finished = v1alpha.JobFailed, time.Unix(200, 0) })},
 
 		"what it ran for, where status does not know yet that it failed": {func(j *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob) {
 			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}

@@ -4,6 +4,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
 // Strip takes from a Job all that Observe, Owned and Outcome, a cache and a list by label do not need: a cached
@@ -35,6 +37,9 @@ func strip(job *batchv1.Job) {
 			Annotations:       pick(job.Annotations, TriggerAnnotation, HashesAnnotation),
 		},
 	}
+	if runNow(job) != "" {
+		kept.Annotations = merge(kept.Annotations, pick(job.Annotations, ReasonAnnotation, v1alpha.RunNowAnnotation))
+	}
 	if owner := metav1.GetControllerOf(job); owner != nil {
 		kept.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
@@ -42,7 +47,7 @@ func strip(job *batchv1.Job) {
 		condition := &job.Status.Conditions[i]
 		if condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed {
 			kept.Status.Conditions = append(kept.Status.Conditions,
-				batchv1.JobCondition{Type: condition.Type, Status: condition.Status})
+				batchv1.JobCondition{Type: condition.Type, Status: condition.Status, LastTransitionTime: condition.LastTransitionTime})
 		}
 	}
 	*job = kept

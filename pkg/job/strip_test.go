@@ -30,7 +30,7 @@ func ended(t *testing.T) *batchv1.Job {
 	job.OwnerReferences = append(job.OwnerReferences, metav1.OwnerReference{Kind: "ConfigMap", Name: "another owner", Controller: ptr.To(false)})
 	job.Status = batchv1.JobStatus{Succeeded: 1, CompletionTime: &now, Conditions: []batchv1.JobCondition{
 		{Type: batchv1.JobSuccessCriteriaMet, Status: corev1.ConditionTrue, Message: "Reached expected number of succeeded pods"},
-		{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, Message: "Reached expected number of succeeded pods"},
+		{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: now, Message: "Reached expected number of succeeded pods"},
 	}}
 	return job
 }
@@ -46,6 +46,7 @@ func TestAStrippedJobTellsTheSame(t *testing.T) {
 	assert.Equal(t, observe(before, ctj), observe(job, ctj))
 	assert.True(t, Owned(job, ctj.UID))
 	assert.Equal(t, Outcome(before), Outcome(job))
+	assert.Equal(t, before.Status.CompletionTime.Time, observe(job, ctj).Finished)
 	assert.Equal(t, before.Namespace, job.Namespace)
 	assert.Equal(t, before.ResourceVersion, job.ResourceVersion)
 	assert.Equal(t, "watcher", job.Labels[OwnerLabel], "it is still found by label")

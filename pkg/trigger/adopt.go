@@ -60,12 +60,22 @@ func (s *state) unrecorded() *Job {
 
 // adopt takes over a Job that status does not know of, as the write that was lost would have.
 func (s *state) adopt(job *Job) {
+	s.lastFinished = s.finished() // of the Job before
+	if job.RunNow != "" {
+		s.forgetLoops()
+	} else if !s.retrying() && !s.firstRun {
+		s.countLoops(job.Name, pendingFor(job))
+	}
 	s.count, s.lastJobName = job.Number, job.Name
 	for i := range s.refs {
 		s.refs[i].pendingSince = time.Time{} // the Job has answered what was pending until then
 	}
+	if job.RunNow != "" {
+		s.lastRunNow = runNowKey(job.RunNow)
+	}
 	s.refusal = nil // the attempt that seemed to fail did not, or another one succeeded
 	s.accountForLastJob(false)
+	s.lastFinished = s.finished()
 	s.lastTriggered = wholeSecond(s.in.Now)
 	if !job.CreationTimestamp.IsZero() {
 		// The API server cuts the fraction of the second off; the cooldown counts from the next one.

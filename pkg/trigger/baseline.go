@@ -34,6 +34,8 @@ type reference struct {
 	pendingSince time.Time
 	// changedTime is when a pending field was last seen to change; zero where that is not known.
 	changedTime time.Time
+	// loops is how many times in a row the reference was pending again by a Job.
+	loops int32
 }
 
 // field is one field path of a reference.
@@ -232,7 +234,8 @@ func resourceHashes(refs []reference, now time.Time, settles bool) []v1alpha.Res
 		ref := &refs[i]
 		entry := v1alpha.ResourceHash{
 			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Selection: ref.Selection,
-			Message: ref.message,
+			Message:   ref.message,
+			LoopCount: ref.loops,
 		}
 		if ref.pending() {
 			entry.PendingSince = &metav1.Time{Time: ref.since(now)}

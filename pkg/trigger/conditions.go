@@ -60,6 +60,10 @@ const (
 	// ReasonTriggering (Progressing True): a Job is due at once.
 	ReasonTriggering = "Triggering"
 
+	// ReasonLoopSuspected (Degraded True; Progressing True while what is pending waits for it): the Jobs seem to change
+	// what makes them run.
+	ReasonLoopSuspected = "LoopSuspected"
+
 	// ReasonJobNotCreated (Progressing True, Degraded True): the API server refused the Job for a reason that may
 	// pass, such as a quota or a policy.
 	ReasonJobNotCreated = "JobNotCreated"
@@ -103,8 +107,8 @@ var troubleMessages = []string{
 }
 
 // waits are the reasons for which what is pending may have waited.
-var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonJobNotCreated, ReasonNameTaken,
-	ReasonOutsideWindow, ReasonSettling, ReasonRetrying}
+var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonLoopSuspected,
+	ReasonJobNotCreated, ReasonNameTaken, ReasonOutsideWindow, ReasonSettling, ReasonRetrying}
 
 // maxMessageLength is the longest message of conditions and events, in bytes; events take no more.
 const maxMessageLength = 1024
@@ -180,6 +184,8 @@ func (s *state) degraded(available metav1.Condition, v verdict) metav1.Condition
 		return condition(ConditionDegraded, metav1.ConditionTrue, available.Reason, available.Message)
 	case s.refusal != nil && v.reason == s.refusal.reason():
 		return condition(ConditionDegraded, metav1.ConditionTrue, v.reason, s.refusal.Message)
+	case len(s.suspects()) > 0:
+		return condition(ConditionDegraded, metav1.ConditionTrue, ReasonLoopSuspected, messageLoop(s.suspects()))
 	case s.lastJobStatus == v1alpha.JobFailed:
 		return condition(ConditionDegraded, metav1.ConditionTrue, ReasonLastJobFailed, s.failure())
 	default:

@@ -25,6 +25,9 @@ func Decide(in Input) Decision {
 	}
 
 	s.reviewRetries()
+	s.lastFinished = s.finished()
+	s.reviewLoops()
+	s.refuseRunNow()
 	verdict := s.judge()
 	s.accountForLastJob(verdict.replace)
 	if s.retrigger() {
@@ -63,10 +66,13 @@ type state struct {
 	lastTriggered time.Time // zero where nothing was triggered yet
 	lastJobName   string
 	lastJobStatus v1alpha.JobStatus
+	lastFinished  time.Time // of the last Job; zero while it runs
 	active        []string
 	// firstRun is true while the Job that runOnCreate asks for has yet to be created.
 	firstRun bool
 	retries  retries
+	// lastRunNow is the value of the annotation that was answered last; see runNowKey.
+	lastRunNow string
 
 	events []Event
 }
@@ -87,6 +93,7 @@ func recall(in Input) *state {
 	s.firstRun = s.awaitsFirstRun()
 	s.retries = keptRetries(s.stored.Retry, in.Now)
 	s.lastJobName, s.lastJobStatus = s.stored.LastJobName, s.stored.LastJobStatus
+	s.lastRunNow = s.answeredRunNow()
 	if s.stored.LastTriggeredTime != nil {
 		s.lastTriggered = mendClock(s.stored.LastTriggeredTime.Time, in.Now)
 	}
@@ -101,6 +108,7 @@ func recall(in Input) *state {
 	if s.refs, incomparable = references(in, s.stored); incomparable {
 		s.events = append(s.events, Warning(EventUnknownHashes, messageUnknownHashes))
 	}
+	s.recallLoops()
 	return s
 }
 
@@ -108,7 +116,19 @@ func recall(in Input) *state {
 // whichever of them it was that changed.
 func (s *state) trigger() *Creation {
 	occasion, _ := s.occasion()
-	creation := &Creation{Number: s.count + 1, Reason: occasion.reason, Changed: s.changed(occasion), Selected: s.selectedChanges(occasion)}
+	creation := &Creation{Number: s.count + 1, Reason: occasion.reason, Changed: s.changed(occasion)}
+	if creation.RunNow = s.answerRunNow(); creation.RunNow != "" {
+		creation.Reason, creation.Changed = ReasonRunNow, changes(s.pending())
+	}
+	told := occasion
+	told.reason = creation.Reason
+	creation.Selected = s.selectedChanges(told)
+	switch creation.Reason {
+	case ReasonRunNow:
+		s.forgetLoops()
+	case ReasonChange:
+		s.countLoops(creation.Name, s.pendingNow)
+	}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]
@@ -122,7 +142,7 @@ func (s *state) trigger() *Creation {
 		}
 	}
 	s.count, s.lastJobName, s.lastJobStatus = creation.Number, creation.Name, v1alpha.JobActive
-	s.lastTriggered = wholeSecond(s.in.Now)
+	s.lastTriggered, s.lastFinished = wholeSecond(s.in.Now), time.Time{}
 	s.active = append([]string{creation.Name}, s.active...)
 	s.refusal = nil
 	s.firstRun = false
@@ -161,6 +181,7 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 		for _, ref := range s.pending() {
 			wake.at(s.forgottenAt(ref))
 		}
+		wake.at(s.loopOver())
 		d.RequeueAfter = wake.after
 	}
 	if !v.due {

@@ -18,6 +18,9 @@ const (
 	EventJobAdopted = "JobAdopted"
 	// EventJobReplaced (Normal): running Jobs are deleted so that a new one can take their place.
 	EventJobReplaced = "JobReplaced"
+	// EventRunNowRefused (Warning; Normal for what was asked for before the first look): no Job runs for the value of
+	// the annotation that asks for one.
+	EventRunNowRefused = "RunNowRefused"
 	// EventUnknownHashes (Warning): stored hashes could not be compared with present ones.
 	EventUnknownHashes = "UnknownHashes"
 	// EventPendingForgotten (Warning): references were pending for longer than the spec allows.
@@ -36,6 +39,11 @@ func messageJobCreated(creation *Creation) string {
 		what = "the first run, for " + what
 	case ReasonRetry:
 		what = "the last Job failed, once more for " + what
+	case ReasonRunNow:
+		if what != "" {
+			what = "; " + what + " changed"
+		}
+		what = "asked for by run-now" + what
 	default:
 		what += " changed"
 	}
@@ -77,7 +85,8 @@ func skips(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
 func transitions(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
 	var events []Event
 	before, after := degradation(last), degradation(next)
-	if after.Reason != before.Reason && after.Reason != ReasonLastJobFailed && after.Reason != "" {
+	told := after.Reason == ReasonLastJobFailed || after.Reason == ReasonLoopSuspected // by an event of its own
+	if after.Reason != before.Reason && !told && after.Reason != "" {
 		events = append(events, Warning(after.Reason, after.Message))
 	}
 	if meta.IsStatusConditionFalse(last.Conditions, ConditionAvailable) && meta.IsStatusConditionTrue(next.Conditions, ConditionAvailable) {

@@ -3,6 +3,7 @@ package trigger
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,11 +53,15 @@ func anyInput() *rapid.Generator[Input] {
 	name := rapid.Custom(func(t *rapid.T) string {
 		return rapid.OneOf(text, rapid.Map(number, nameOf)).Draw(t, "name")
 	})
+	asked := rapid.SampledFrom([]string{"", "a", "b", "\xff", strings.Repeat("é", 128), strings.Repeat("é", 129)})
 	job := rapid.Custom(func(t *rapid.T) Job {
 		j := Job{Name: name.Draw(t, "job"), Number: number.Draw(t, "number"), CreationTimestamp: moment.Draw(t, "created"),
-			Outcome: outcome.Draw(t, "outcome"), Deleting: rapid.Bool().Draw(t, "deleting")}
+			Finished: moment.Draw(t, "finished"), Outcome: outcome.Draw(t, "outcome"), Deleting: rapid.Bool().Draw(t, "deleting")}
 		if j.Number < 1<<40 && j.Name != nameOf(j.Number) {
 			j.Number = 0 // whoever reads Jobs has checked; a number far above the count is checked again
+		}
+		if rapid.IntRange(0, 3).Draw(t, "asked for") == 0 {
+			j.RunNow = asked.Draw(t, "run now")
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "hashes") {
 			j.Hashes = append(j.Hashes, TriggeredHash{object.Draw(t, "object"), text.Draw(t, "path"), hash.Draw(t, "hash")})
@@ -71,6 +76,7 @@ func anyInput() *rapid.Generator[Input] {
 			e.PendingSince = &metav1.Time{Time: moment.Draw(t, "pending since")}
 			e.ChangedTime = &metav1.Time{Time: moment.Draw(t, "changed")}
 		}
+		e.LoopCount = rapid.SampledFrom([]int32{0, 0, 1, loopAfter - 1, loopAfter, maxLoopCount, math.MaxInt32, -1}).Draw(t, "loops")
 		for range rapid.IntRange(0, 3).Draw(t, "fields") {
 			e.Fields = append(e.Fields, v1alpha.FieldHash{Field: text.Draw(t, "path"), Hash: hash.Draw(t, "hash"), LastTriggeredHash: hash.Draw(t, "baseline")})
 		}
@@ -98,7 +104,7 @@ func anyInput() *rapid.Generator[Input] {
 	})
 	return rapid.Custom(func(t *rapid.T) Input {
 		in := scene()
-		in.Generation, in.Deleting = rapid.Int64Range(0, 3).Draw(t, "generation"), rapid.IntRange(0, 9).Draw(t, "deleting") == 0
+		in.Generation, in.Deleting = rapid.Int64Range(1, 3).Draw(t, "generation"), rapid.IntRange(0, 9).Draw(t, "deleting") == 0
 		for range rapid.IntRange(0, 3).Draw(t, "references") {
 			refersTo(object.Draw(t, "object"), rapid.SliceOfN(text, 0, 3).Draw(t, "fields")...)(&in)
 		}
@@ -147,6 +153,11 @@ func anyInput() *rapid.Generator[Input] {
 		if rapid.Bool().Draw(t, "has triggered") {
 			in.Status.LastTriggeredTime = &metav1.Time{Time: moment.Draw(t, "triggered")}
 		}
+		if rapid.Bool().Draw(t, "has finished") {
+			in.Status.LastJobFinishedTime = &metav1.Time{Time: moment.Draw(t, "last finished")}
+		}
+		in.RunNow, in.RunNowForce, in.FirstRunNow = asked.Draw(t, "run now"), asked.Draw(t, "force"), asked.Draw(t, "first run now")
+		in.Status.LastRunNow = asked.Draw(t, "last run now")
 		in.Observations = rapid.SliceOfN(observation, 0, 4).Draw(t, "observations")
 		for _, j := range rapid.SliceOfN(job, 0, 4).Draw(t, "jobs") {
 			if !slices.ContainsFunc(in.Jobs, func(other Job) bool { return other.Name == j.Name }) {

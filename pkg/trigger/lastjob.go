@@ -74,5 +74,5 @@ func (s *state) replaced(job *Job) bool {
 			found = true
 		}
 	}
-	return found
+	return found || job.RunNow != "" && s.lastRunNow == ""
 }

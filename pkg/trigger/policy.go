@@ -24,8 +24,17 @@ type verdict struct {
 
 // judge says whether what is pending triggers now. What is asked first is what a user would change first.
 func (s *state) judge() verdict {
+	if s.in.Invalid != "" || s.count >= maxNumber {
+		return verdict{}
+	}
+	if s.runNowWanted() && !s.awaitsLook() {
+		return s.admit(whatRunNow)
+	}
 	occasion, ok := s.occasion()
-	if s.in.Invalid != "" || s.count >= maxNumber || !ok {
+	if !ok {
+		if s.runNowWanted() {
+			return verdict{message: whatRunNow + "; waiting for a look at the present state"}
+		}
 		return verdict{}
 	}
 	what := occasion.what
@@ -54,6 +63,16 @@ func (s *state) judge() verdict {
 	if wait := s.untilTried(occasion); wait.reason != "" {
 		return wait
 	}
+	if end := s.loopEnd(occasion.pending); occasion.reason == ReasonChange && end.After(s.in.Now) {
+		return verdict{reason: ReasonLoopSuspected, until: end,
+			message: fmt.Sprintf("%s; the Jobs seem to change it themselves: the next one waits until %s", what, end.UTC().Format(time.RFC3339))}
+	}
+	return s.admit(what)
+}
+
+// admit says whether the Job that is due can be created: not while an attempt that was refused waits to be made again, nor
+// against the concurrencyPolicy.
+func (s *state) admit(what string) verdict {
 	if s.refusal != nil && s.refusal.RetryAt.After(s.in.Now) {
 		return verdict{reason: s.refusal.reason(), message: what + "; waiting to retry: " + s.refusal.Message, until: s.refusal.RetryAt}
 	}
@@ -142,6 +161,7 @@ func (s *state) replace() []Job {
 	for _, job := range s.jobs {
 		if job.Running() && !job.Deleting {
 			s.unanswer(job.Changed)
+			s.askAgain(&job)
 			doomed = append(doomed, job)
 		}
 	}

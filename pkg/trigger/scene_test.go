@@ -228,7 +228,7 @@ func settled(in Input, d Decision) Input {
 	if d.Create != nil {
 		in.Refusal = nil
 		in.Jobs = append(slices.Clone(in.Jobs), Job{Name: d.Create.Name, Number: d.Create.Number, Hashes: d.Create.Hashes,
-			Changed: d.Create.Changed, Outcome: v1alpha.JobActive, CreationTimestamp: in.Now.Truncate(time.Second)})
+			Changed: d.Create.Changed, RunNow: d.Create.RunNow, Outcome: v1alpha.JobActive, CreationTimestamp: in.Now.Truncate(time.Second)})
 	}
 	in.Jobs = slices.DeleteFunc(slices.Clone(in.Jobs), func(j Job) bool {
 		return slices.ContainsFunc(d.Delete, func(gone Job) bool { return gone.Name == j.Name })
@@ -311,6 +311,7 @@ func createsFor(reason Reason, number int64) expectation {
 		assert.Equal(t, number, d.Create.Number)
 		assert.Equal(t, nameOf(number), d.Create.Name)
 		assert.Equal(t, reason, d.Create.Reason)
+		assert.Empty(t, d.Create.RunNow)
 		require.NotNil(t, d.Status)
 		assert.Equal(t, number, d.Status.TriggerCount)
 		assert.Equal(t, nameOf(number), d.Status.LastJobName)
@@ -477,11 +478,13 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 	}
 	if d.Create != nil {
 		require.NotNil(t, d.Status, "a Job without a status to follow would not be remembered")
-		require.NotEmpty(t, d.Create.Changed, "a Job without a difference")
+		require.Equal(t, d.Create.Reason == ReasonRunNow, d.Create.RunNow != "")
+		require.True(t, len(d.Create.Changed) > 0 || d.Create.RunNow != "", "a Job without a difference, that nobody asked for")
+		require.True(t, d.Create.RunNow == "" || d.Status.LastRunNow == d.Create.RunNow, "a Job that was asked for, and may be again")
 		require.Empty(t, in.Invalid)
-		require.False(t, in.Deleting || in.Spec.Suspended())
+		require.False(t, in.Deleting || in.Spec.Suspended() && (d.Create.RunNow == "" || in.RunNowForce != d.Create.RunNow))
 		require.Zero(t, d.Adopted)
-		require.Equal(t, d.Create.Reason == ReasonFirstRun, d.Create.Number == 1 && in.Spec.RunsOnCreate() && (in.Status.FirstRunPending || reflect.DeepEqual(in.Status, &v1alpha.ChangeTriggeredJobStatus{})), "a first run")
+		require.Equal(t, d.Create.Reason == ReasonFirstRun, d.Create.Number == 1 && in.Spec.RunsOnCreate() && d.Create.RunNow == "" && (in.Status.FirstRunPending || reflect.DeepEqual(in.Status, &v1alpha.ChangeTriggeredJobStatus{})), "a first run")
 		require.True(t, d.Create.Reason != ReasonRetry || in.Spec.OnFailure == v1alpha.RetriggerOnFailure, "a try that nobody asked for")
 		require.Equal(t, d.Create.Number, d.Status.TriggerCount)
 	}
@@ -492,7 +495,10 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 		}
 		require.False(t, d.Status.FirstRunPending && d.Status.TriggerCount > 0, "a first run after the first")
 		require.LessOrEqual(t, len(d.Status.Active), v1alpha.MaxActive)
+		require.False(t, d.Status.LastJobFinishedTime != nil && d.Status.LastJobFinishedTime.After(in.Now.Add(clockTolerance)), "ended in the future")
 		for i := range d.Status.ResourceHashes {
+			require.GreaterOrEqual(t, d.Status.ResourceHashes[i].LoopCount, int32(0))
+			require.LessOrEqual(t, d.Status.ResourceHashes[i].LoopCount, int32(maxLoopCount))
 			entry := &d.Status.ResourceHashes[i]
 			pending := false
 			for _, f := range keptFields(d.Status.ResourceHashes[i : i+1]) {

@@ -21,8 +21,9 @@ import (
 // write, stale reads, late leaders and outside deletions of Jobs, on a model of the API server, and checks
 //
 //   - P1: each number runs once, numbers have no gap, a baseline moves with its Job alone (or is forgotten by its deadline), no
-//     Job runs without a difference (but the first run that was asked for) or outside of the windows, no failure is tried
-//     again too often, never two side by side under Forbid and Replace, and in the end nothing is unanswered;
+//     Job runs without a difference (but the first run, and those that were asked for) or outside of the windows, no failure is
+//     tried again too often, never two side by side under Forbid and Replace, what was asked for runs once unless it was refused,
+//     and in the end nothing is unanswered;
 //   - P2: what changed while nothing ran is answered in the end, and a restart alone triggers nothing;
 //   - P3: in the end nothing is written any more.
 func TestP1ToP3WhateverHappens(t *testing.T) { rapid.Check(t, whateverHappens) }
@@ -48,6 +49,7 @@ func whateverHappens(t *rapid.T) {
 		},
 		"spec is edited":                  func(t *rapid.T) { w.edit(t) },
 		"policy is edited":                func(t *rapid.T) { w.editPolicy(t) },
+		"a Job is asked for":              func(t *rapid.T) { w.ask(t) },
 		"Job ends":                        func(t *rapid.T) { w.endJob(t) },
 		"Job is gone":                     func(t *rapid.T) { w.loseJob(t) },
 		"Job is deleted":                  func(t *rapid.T) { w.deleteJobByHand(t) },
@@ -106,6 +108,10 @@ type world struct {
 	failed   map[int64]bool            // numbers whose Job failed, or was deleted unfinished
 	retries  int                       // Jobs in a row that ran for what had failed
 
+	asked    int             // how often a Job was asked for
+	ran      map[string]bool // the values for which a Job was created
+	released map[string]bool // those that need not run once: refused, seen first, or of a Job that was deleted or replaced
+
 	jumps       int       // of the clock
 	lastCreated time.Time // when the last Job was created
 	lastJumps   int       // jumps at that time
@@ -116,11 +122,12 @@ type resource struct {
 	version, generation int64
 	spec                *v1alpha.ChangeTriggeredJobSpec
 	status              *v1alpha.ChangeTriggeredJobStatus
+	runNow, force       string
 }
 
 func newWorld(t *rapid.T) *world {
 	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{},
-		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}, failed: map[int64]bool{}}
+		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}, failed: map[int64]bool{}, ran: map[string]bool{}, released: map[string]bool{}}
 	w.ctj = resource{version: 1, status: &v1alpha.ChangeTriggeredJobStatus{}}
 	w.edit(t)
 	w.operators = []*operator{w.start()}
@@ -158,6 +165,19 @@ func (w *world) edit(t *rapid.T) {
 		spec.Windows = []v1alpha.TriggerWindow{{Schedule: "*/2 * * * *", Duration: metav1.Duration{Duration: time.Minute}}}
 	}
 	w.put(spec)
+}
+
+// ask sets the annotation that asks for a Job to a new value, and may force it.
+func (w *world) ask(t *rapid.T) {
+	w.asked++
+	if w.ctj.runNow != "" {
+		w.released[w.ctj.runNow] = true // who writes another value in its place wants but one Job of the two
+	}
+	w.ctj.runNow = fmt.Sprint("request ", w.asked)
+	if rapid.Bool().Draw(t, "force") {
+		w.ctj.force = w.ctj.runNow
+	}
+	w.ctj.version++
 }
 
 // simRetries is how often a failed Job is tried again at most.
@@ -204,6 +224,7 @@ func (w *world) anyJob(t *rapid.T, holds func(*Job) bool) *Job {
 func (w *world) endJob(t *rapid.T) {
 	if j := w.anyJob(t, (*Job).Running); j != nil {
 		j.Outcome = rapid.SampledFrom([]v1alpha.JobStatus{v1alpha.JobSucceeded, v1alpha.JobFailed}).Draw(t, "outcome")
+		j.Finished = w.now.Truncate(time.Second)
 		w.failed[j.Number] = w.failed[j.Number] || j.Outcome == v1alpha.JobFailed
 	}
 }
@@ -248,6 +269,9 @@ func (w *world) remove(j *Job) {
 	if unsettled {
 		w.excepted[j.Number] = true
 	}
+	if unsettled {
+		delete(w.ran, j.RunNow)
+	}
 	w.jobs = slices.DeleteFunc(w.jobs, func(other Job) bool { return other.Name == j.Name })
 }
 
@@ -261,22 +285,27 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	if !w.excepted[c.Number] {
 		require.False(t, again, "trigger %d runs twice", c.Number)
 		require.Equal(t, int64(len(w.born)+1), c.Number, "numbers have no gap")
-		if w.jumps == w.lastJumps && !w.lastCreated.IsZero() {
+		if w.jumps == w.lastJumps && !w.lastCreated.IsZero() && c.Reason == ReasonChange {
 			require.GreaterOrEqual(t, w.now.Sub(w.lastCreated), op.input.Spec.EffectiveCooldown(), "a cooldown is cut short")
 		}
 		if op.input.Spec.ConcurrencyPolicy != v1alpha.AllowConcurrent {
 			require.False(t, slices.ContainsFunc(w.jobs, func(j Job) bool { return j.Running() }), "two Jobs run side by side")
 		}
 	}
-	require.True(t, c.Reason == ReasonFirstRun || slices.ContainsFunc(c.Changed, func(change Change) bool { return op.differs(change.ObjectReference) }),
+	if c.RunNow != "" {
+		require.False(t, w.ran[c.RunNow], "%s runs twice", c.RunNow)
+		w.ran[c.RunNow] = true
+	}
+	free := c.Reason == ReasonFirstRun || c.Reason == ReasonRunNow
+	require.True(t, free || slices.ContainsFunc(c.Changed, func(change Change) bool { return op.differs(change.ObjectReference) }),
 		"a Job without a difference")
 	w.accountForReason(t, op)
 	for _, opening := range op.input.Spec.Windows {
 		parsed, err := window.Parse(opening.Schedule, opening.TimeZone, opening.Duration.Duration)
 		require.NoError(t, err)
-		require.True(t, parsed.Open(op.input.Now), "a Job outside of the windows")
+		require.True(t, c.Reason == ReasonRunNow || parsed.Open(op.input.Now), "a Job outside of the windows")
 	}
-	if op.input.Spec.Condition == v1alpha.TriggerAll && c.Reason != ReasonRetry {
+	if op.input.Spec.Condition == v1alpha.TriggerAll && c.Reason != ReasonRetry && c.Reason != ReasonRunNow {
 		require.Len(t, c.Changed, len(MergeReferences(op.input.Spec.Resources)), "All is not all")
 	}
 	for _, h := range c.Hashes {
@@ -285,7 +314,7 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	w.lastCreated, w.lastJumps = w.now, w.jumps
 	w.born[c.Number] = c.Hashes
 	w.created++
-	w.jobs = append(w.jobs, Job{Name: c.Name, UID: types.UID(fmt.Sprint(w.created)), Number: c.Number, Hashes: c.Hashes, Changed: c.Changed,
+	w.jobs = append(w.jobs, Job{Name: c.Name, UID: types.UID(fmt.Sprint(w.created)), Number: c.Number, Hashes: c.Hashes, Changed: c.Changed, RunNow: c.RunNow,
 		Outcome: v1alpha.JobActive, CreationTimestamp: w.now.Truncate(time.Second)})
 	return true
 }
@@ -343,6 +372,17 @@ func (w *world) write(t *rapid.T, op *operator) bool {
 		}
 	}
 	require.GreaterOrEqual(t, next.TriggerCount, w.ctj.status.TriggerCount)
+	if next.LastRunNow != w.ctj.status.LastRunNow && next.TriggerCount == w.ctj.status.TriggerCount {
+		refused := slices.ContainsFunc(op.decision.Events, func(e Event) bool { return e.Reason == EventRunNowRefused })
+		require.True(t, refused || next.LastRunNow == "" && op.replaces(), "%q is answered by nothing", next.LastRunNow)
+		if refused {
+			require.True(t, op.input.Spec.Suspended() || w.ctj.status.ObservedGeneration == 0, "%q is refused", next.LastRunNow)
+			w.released[next.LastRunNow] = true
+		}
+	}
+	if next.LastRunNow == "" { // asked for again, whether the Job ends before it is deleted or not
+		delete(w.ran, w.ctj.status.LastRunNow)
+	}
 	w.ctj.status = next
 	w.ctj.version++
 	return true
@@ -370,9 +410,11 @@ type operator struct {
 	seen   map[ObjectReference]Observation
 
 	// What the process remembers.
-	written   int64 // version of the last own write
-	readLive  bool  // a conflict, or an answer that was lost
-	confirmed bool  // a first create has been preceded by a live read
+	written   int64  // version of the last own write
+	readLive  bool   // a conflict, or an answer that was lost
+	first     string // the annotation that asks for a Job, when nothing had been written
+	unwritten bool
+	confirmed bool // a first create has been preceded by a live read
 	wroteAt   time.Time
 	deferred  *v1alpha.ChangeTriggeredJobStatus
 
@@ -402,6 +444,10 @@ const (
 func (w *world) start() *operator {
 	op := &operator{w: w, key: fmt.Sprintf("k%d", w.key), since: w.now, seen: map[ObjectReference]Observation{}}
 	op.catchUp()
+	op.first, op.unwritten = op.cached.runNow, true
+	if w.ctj.status.ObservedGeneration == 0 {
+		w.released[op.first] = true // it is answered by being seen first
+	}
 	return op
 }
 
@@ -600,7 +646,11 @@ func (op *operator) decide(t *rapid.T) {
 	}
 	op.version, op.jumps = ctj.version, op.w.jumps
 	op.input = Input{Name: sceneName, UID: sceneUID, Generation: ctj.generation, Spec: ctj.spec, Status: ctj.status,
+		RunNow: ctj.runNow, RunNowForce: ctj.force, FirstRunNow: ctj.runNow,
 		Jobs: slices.Clone(op.jobs), LastStatusWrite: op.wroteAt, Deferred: op.deferred, HashID: op.key, Now: op.w.now}
+	if op.unwritten = op.unwritten && ctj.status.ObservedGeneration == 0; op.unwritten {
+		op.input.FirstRunNow = op.first
+	}
 	for _, ref := range MergeReferences(ctj.spec.Resources) {
 		observation, ok := op.seen[ref.Reference]
 		if !ok {
@@ -687,6 +737,10 @@ func (w *world) settle(t *rapid.T) {
 			require.Len(t, entry.Objects, int(*entry.Matched), "what the last Job ran for is described")
 		}
 	}
+	if w.ctj.runNow != "" {
+		require.Equal(t, w.ctj.runNow, w.ctj.status.LastRunNow, "what was asked for is neither run nor refused")
+		require.True(t, w.ran[w.ctj.runNow] || w.released[w.ctj.runNow] || len(w.excepted) > 0, "%s did not run", w.ctj.runNow)
+	}
 	if len(w.excepted) == 0 {
 		require.Equal(t, int64(len(w.born)), w.ctj.status.TriggerCount)
 	}
@@ -709,6 +763,15 @@ func (w *world) settle(t *rapid.T) {
 	w.operators = []*operator{op}
 	run()
 	require.Equal(t, created+1, w.created, "a change while nothing ran is answered once")
+
+	// What is asked for while nothing runs is answered once, too, and a restart does not ask again.
+	w.ask(t)
+	for range 2 {
+		w.operators = []*operator{w.start()}
+		op = w.operators[0]
+		run()
+		require.Equal(t, created+2, w.created, "what is asked for runs once")
+	}
 }
 
 func objectOfSpec(spec *v1alpha.ChangeTriggeredJobSpec) ObjectReference {

@@ -24,9 +24,13 @@ func (s *state) status(v verdict) *v1alpha.ChangeTriggeredJobStatus {
 		LastJobName:        s.lastJobName,
 		LastJobStatus:      s.lastJobStatus,
 		TriggerCount:       s.count,
+		LastRunNow:         s.lastRunNow,
 		Conditions:         s.conditions(v),
 		Retry:              s.retries.status(),
 		FirstRunPending:    s.firstRun,
+	}
+	if !s.lastFinished.IsZero() {
+		next.LastJobFinishedTime = &metav1.Time{Time: s.lastFinished}
 	}
 	if !s.lastTriggered.IsZero() {
 		next.LastTriggeredTime = &metav1.Time{Time: s.lastTriggered}
@@ -82,6 +86,9 @@ func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
 	rest := next.DeepCopy()
 	for i := range min(len(rest.ResourceHashes), len(s.stored.ResourceHashes)) {
 		fields, stored := rest.ResourceHashes[i].Fields, s.stored.ResourceHashes[i].Fields
+		if count := s.stored.ResourceHashes[i].LoopCount; rest.ResourceHashes[i].LoopCount == 0 && count < loopAfter {
+			rest.ResourceHashes[i].LoopCount = count // that it is no loop can wait, as long as nobody suspects one
+		}
 		if rest.ResourceHashes[i].PendingSince != nil && s.stored.ResourceHashes[i].PendingSince != nil {
 			rest.ResourceHashes[i].ChangedTime = s.stored.ResourceHashes[i].ChangedTime
 		}

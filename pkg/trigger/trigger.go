@@ -43,8 +43,8 @@ type Input struct {
 	// decision asks for the live read (Decision.ReadJobs).
 	MissingJobs []string
 
-	// Refusal is the last failed attempt to create a Job for this generation of the spec, where the last
-	// attempt failed; see Refusal.
+	// Refusal is the last failed attempt to create a Job for this generation of the spec and this RunNow, where the
+	// last attempt failed; see Refusal.
 	Refusal *Refusal
 
 	// LastStatusWrite is when this process last wrote the status; zero where it has not. A status that
@@ -52,6 +52,12 @@ type Input struct {
 	// often than every ten seconds.
 	LastStatusWrite time.Time
 
+	// RunNow and RunNowForce are the annotations that ask for a Job now; empty where they are not set.
+	RunNow      string
+	RunNowForce string
+	// FirstRunNow is what RunNow was when this process saw the ChangeTriggeredJob first, if status had never been written
+	// then; else it is RunNow. It counts as answered where status was never written, or cannot be read.
+	FirstRunNow string
 	// Deferred is the Deferred of this process's last decision, nil where that had none or is not known.
 	Deferred *v1alpha.ChangeTriggeredJobStatus
 
@@ -137,6 +143,8 @@ type Job struct {
 	// Outcome is Active until the Job has the condition Complete or Failed. Any value but Succeeded and
 	// Failed counts as Active.
 	Outcome v1alpha.JobStatus
+	// Finished is when the Job got the condition Complete or Failed; zero before.
+	Finished time.Time
 	// Hashes are the hashes that the Job's trigger stood for, as far as their fields are still in the
 	// spec; nil where they could not be read.
 	Hashes []TriggeredHash
@@ -144,6 +152,8 @@ type Job struct {
 	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished, and with
 	// onFailure Retrigger when it fails.
 	Changed []Change
+	// RunNow is the value of the annotation that the Job was asked for by; empty where it was not.
+	RunNow string
 }
 
 // TriggeredHash is the hash of one field that a trigger stood for.
@@ -159,6 +169,8 @@ type Reason string
 const (
 	// ReasonChange is the reason of a trigger by a change of the watched state.
 	ReasonChange Reason = "Change"
+	// ReasonRunNow is the reason of a trigger that a user asked for by annotation.
+	ReasonRunNow Reason = "RunNow"
 	// ReasonFirstRun is the reason of the trigger that spec.runOnCreate asks for.
 	ReasonFirstRun Reason = "FirstRun"
 	// ReasonRetry is the reason of a trigger for what the last Job ran for and failed at.
@@ -171,7 +183,10 @@ type Creation struct {
 	Name   string
 	Number int64
 	Reason Reason
+	// RunNow is the value of the annotation by which the Job was asked for; empty for any other reason.
+	RunNow string
 	// Changed names the references and fields that were pending, in the order of the spec; for a first run, all of them.
+	// Where the Job was asked for there may be none.
 	Changed []Change
 	// Selected names the objects that have changed, for each of Changed that a selector selects, in the same order.
 	Selected []SelectedChange
@@ -188,8 +203,8 @@ type Change struct {
 	Fields          []string `json:"fields"`
 }
 
-// Refusal is a failed attempt to create a Job. The caller remembers it until an attempt succeeds or the
-// spec's generation changes; it does not outlive the process, so that a new one tries at once.
+// Refusal is a failed attempt to create a Job. The caller remembers it until an attempt succeeds, the
+// spec's generation changes or a user asks for a Job by annotation; it does not outlive the process, so that a new one tries at once.
 type Refusal struct {
 	// Reason is the condition reason to show: ReasonInvalidSpec (the API server refused the Job as
 	// invalid), ReasonNameTaken (a Job of that name exists that is not ours) or ReasonJobNotCreated

@@ -68,6 +68,7 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) field.ErrorList {
 		errs = append(errs, field.Invalid(path.Child("history"), *h,
 			fmt.Sprintf("must be from 1 to %d", maxHistory)))
 	}
+	errs = append(errs, checkEnum(spec.EffectiveOnLoop(), path.Child("onLoop"), v1alpha.SlowDownLoop, v1alpha.IgnoreLoop)...)
 	if l := spec.RetriggerLimit; l != nil && (*l < 1 || *l > v1alpha.MaxRetriggerLimit) {
 		errs = append(errs, field.Invalid(path.Child("retriggerLimit"), *l,
 			fmt.Sprintf("must be from 1 to %d", v1alpha.MaxRetriggerLimit)))

@@ -55,7 +55,7 @@ func each(b *testing.B, n int, do func(ctx context.Context, i int) error) {
 func subjectOf(namespace, name string, references ...v1alpha.ResourceReference) *v1alpha.ChangeTriggeredJob {
 	return &v1alpha.ChangeTriggeredJob{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, Resources: references},
+		Spec:       v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, OnLoop: v1alpha.IgnoreLoop, Resources: references},
 	}
 }
 

@@ -148,7 +148,7 @@ func (s story) runnable(t *testing.T, c *cluster, root, line string) string {
 	}
 	if strings.Contains(line, "<job-name>") {
 		path := "-o jsonpath='{.status.lastJobName}' ctj/" + s.trigger
-		name, err := c.sh(t, "kubectl wait --for=jsonpath='{.status.triggerCount}'=1 --timeout=30s ctj/"+s.trigger+" >/dev/null && kubectl get "+path)
+		name, err := c.sh(t, "kubectl wait --for=jsonpath='{.status.lastJobName}' --timeout=30s ctj/"+s.trigger+" >/dev/null && kubectl get "+path)
 		require.NoError(t, err, name)
 		line = strings.ReplaceAll(line, "<job-name>", strings.TrimSpace(name))
 	}

@@ -199,7 +199,7 @@ func (w *world) tryCTJ(name string, configMaps []string) error {
 func (w *world) newCTJ(name string, configMaps []string, edits ...func(*v1alpha.ChangeTriggeredJobSpec)) *v1alpha.ChangeTriggeredJob {
 	ctj := &v1alpha.ChangeTriggeredJob{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
-		Spec:       v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}},
+		Spec:       v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, OnLoop: v1alpha.IgnoreLoop},
 	}
 	for _, configMap := range configMaps {
 		ctj.Spec.Resources = append(ctj.Spec.Resources, reference(w.namespace, configMap))

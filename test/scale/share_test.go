@@ -55,7 +55,7 @@ func TestOperatorsShareTheWorkByNamespaces(t *testing.T) {
 		require.NoError(t, server.Client.Create(t.Context(), &v1alpha.ChangeTriggeredJob{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "ctj"},
 			Spec: v1alpha.ChangeTriggeredJobSpec{
-				JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{},
+				JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, OnLoop: v1alpha.IgnoreLoop,
 				Resources: []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: "config"}},
 			},
 		}))

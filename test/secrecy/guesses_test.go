@@ -219,7 +219,7 @@ func text(object any) string {
 func watches(t *testing.T, server *apiserver.Server, namespace, name string, references []v1alpha.ResourceReference, edits ...func(*v1alpha.ChangeTriggeredJobSpec)) {
 	t.Helper()
 	ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec: v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, Resources: references}}
+		Spec: v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, OnLoop: v1alpha.IgnoreLoop, Resources: references}}
 	for _, edit := range edits {
 		edit(&ctj.Spec)
 	}

@@ -121,7 +121,7 @@ func TestP4NothingOfAnyKindOfObjectLeaves(t *testing.T) {
 			reference := reference
 			reference.Fields = fields
 			ctj := &v1alpha.ChangeTriggeredJob{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-				Spec: v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, Resources: []v1alpha.ResourceReference{reference}}}
+				Spec: v1alpha.ChangeTriggeredJobSpec{JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, OnLoop: v1alpha.IgnoreLoop, Resources: []v1alpha.ResourceReference{reference}}}
 			require.NoError(t, author.Create(ctx, ctj))
 		}
 	}

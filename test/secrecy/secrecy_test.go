@@ -90,7 +90,7 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 		require.NoError(t, author.Create(ctx, &v1alpha.ChangeTriggeredJob{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 			Spec: v1alpha.ChangeTriggeredJobSpec{
-				JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{},
+				JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, OnLoop: v1alpha.IgnoreLoop,
 				Resources: []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "Secret", Namespace: namespace, Name: secret.Name, Fields: fields}},
 			},
 		}))
