@@ -130,19 +130,23 @@ func why(t *report.Trigger) string {
 	if reason == "" {
 		reason = "unknown reason"
 	}
-	if text := changed(t); text != none {
+	if text := changed(t, ""); text != none {
 		return reason + ": " + text
 	}
 	return reason
 }
 
-// changed says in a line what had changed: "ConfigMap default/app-config (data); Node worker-1 (*)".
-func changed(t *report.Trigger) string {
+// changed says in a line what had changed: "ConfigMap default/app-config (data); Node worker-1 (*)". Objects in the namespace
+// home are named without it.
+func changed(t *report.Trigger, home string) string {
 	if t.ChangedUnknown {
 		return "unknown"
 	}
 	parts := make([]string, 0, len(t.Changed))
 	for _, c := range t.Changed {
+		if c.Namespace == home {
+			c.Namespace = ""
+		}
 		parts = append(parts, c.String()+" ("+strings.Join(c.Fields, ", ")+")")
 	}
 	if t.OmittedFields > 0 {

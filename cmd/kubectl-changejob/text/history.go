@@ -16,7 +16,11 @@ func (w *Writer) History(h report.History, wide bool) {
 	rows := make([][]cell, 0, len(h.Triggers))
 	for i := range h.Triggers {
 		t := &h.Triggers[i]
-		number, took, what := none, none, changed(t)
+		home := h.Namespace
+		if wide {
+			home = ""
+		}
+		number, took, what := none, none, changed(t, home)
 		if t.Number > 0 {
 			number = strconv.FormatInt(t.Number, 10)
 		}
