@@ -83,9 +83,8 @@ func resourceName(gvk schema.GroupVersionKind, kind servedKind) string {
 	return schema.GroupResource{Group: gvk.Group, Resource: kind.resource}.String()
 }
 
-func isSecret(reference trigger.ObjectReference) bool {
-	return reference.Kind == "Secret" && reference.APIVersion == "v1"
-}
+// isSecret takes every kind of that name for one that holds secrets, whichever group it is of.
+func isSecret(reference trigger.ObjectReference) bool { return reference.Kind == "Secret" }
 
 // describe tells kind and size of a value, and the value itself only where that was asked for. Of a Secret neither values nor the
 // lengths of its texts are told, whatever was asked for.
