@@ -286,8 +286,9 @@ func newManager(config *rest.Config, o *options, lease *controllers.Lease) (mana
 		return nil, err
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
-		Cache:  caches,
+		Scheme:    scheme,
+		Cache:     caches,
+		NewClient: controllers.NewClient,
 		Metrics: metricsserver.Options{
 			BindAddress:    o.metricsAddress,
 			SecureServing:  o.metricsSecure,

@@ -32,7 +32,13 @@ func (r *Reconciler) create(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	if err != nil {
 		return r.refused(ctx, ctj, record, input, trigger.ReasonInvalidSpec, err), nil
 	}
-	switch err := r.Client.Create(ctx, built); {
+	owner := client.ObjectKeyFromObject(ctj)
+	r.memory.echoes.expectJob(owner, built.Name)
+	err = r.Client.Create(ctx, built)
+	if err != nil {
+		r.memory.echoes.expectJob(owner, "") // if it exists all the same, its event is news
+	}
+	switch {
 	case err == nil:
 		record.refusal = nil
 		decision.Created(r.Clock.Now())
@@ -102,6 +108,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTrigger
 	switch err := r.Client.Status().Update(ctx, written, plainly); {
 	case err == nil:
 		record.wrote(written.ResourceVersion, r.Clock.Now())
+		r.memory.echoes.expectStatus(client.ObjectKeyFromObject(ctj), written.ResourceVersion)
 		return nil
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err): // changed, or deleted, and the cache does not know
 		record.readLive = true

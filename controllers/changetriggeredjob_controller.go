@@ -119,21 +119,36 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // older than our own last write: then it is waited for (for wait; the cache's own event comes sooner), and
 // after cacheGrace no longer.
 func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (ctj *v1alpha.ChangeTriggeredJob, wait time.Duration, err error) {
-	ctj = &v1alpha.ChangeTriggeredJob{}
-	if err := r.Client.Get(ctx, name, ctj); err != nil {
+	ctj, record, err := r.readCached(ctx, name)
+	if err != nil {
 		return nil, 0, err
 	}
-	record := r.memory.of(ctj)
-	if !record.readLive {
-		if !olderThan(ctj.ResourceVersion, record.written) {
-			record.written = ""
-			return ctj, 0, nil
+	if !record.readLive && olderThan(ctj.ResourceVersion, record.written) {
+		r.memory.echoes.listen(name)
+		if ctj, record, err = r.readCached(ctx, name); err != nil {
+			return nil, 0, err
 		}
+	}
+	if record.readLive {
+		return r.readLive(ctx, name)
+	}
+	if olderThan(ctj.ResourceVersion, record.written) {
 		if age := r.Clock.Since(record.writtenAt); age < cacheGrace {
 			return nil, cacheGrace - age, nil
 		}
+		return r.readLive(ctx, name)
 	}
-	return r.readLive(ctx, name)
+	record.written = ""
+	return ctj, 0, nil
+}
+
+// readCached reads from the cache.
+func (r *Reconciler) readCached(ctx context.Context, name types.NamespacedName) (*v1alpha.ChangeTriggeredJob, *record, error) {
+	ctj := &v1alpha.ChangeTriggeredJob{}
+	if err := r.Client.Get(ctx, name, ctj); err != nil {
+		return nil, nil, err
+	}
+	return ctj, r.memory.of(ctj), nil
 }
 
 // readLive reads from the API server, and believes it: the version that was read takes the place of the one that

@@ -16,6 +16,8 @@ import (
 type memory struct {
 	mu      sync.Mutex
 	records map[types.NamespacedName]*record
+
+	echoes *echoes
 }
 
 // record is what is remembered of one ChangeTriggeredJob. It is used by one worker at a time: the queue
@@ -54,7 +56,9 @@ type record struct {
 	spec *checkedSpec
 }
 
-func newMemory() *memory { return &memory{records: map[types.NamespacedName]*record{}} }
+func newMemory() *memory {
+	return &memory{records: map[types.NamespacedName]*record{}, echoes: newEchoes()}
+}
 
 // of returns the record of ctj; a new one where this is not the object that was remembered under the name.
 func (m *memory) of(ctj *v1alpha.ChangeTriggeredJob) *record {
@@ -74,6 +78,7 @@ func (m *memory) forget(name types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.records, name)
+	m.echoes.forget(name)
 }
 
 // check returns what the spec of ctj comes to, which is found out once for each generation.

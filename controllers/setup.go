@@ -45,8 +45,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, wakeups *Wakeups, option
 		return fmt.Errorf("index Jobs by owner: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha.ChangeTriggeredJob{}).
-		Owns(&batchv1.Job{}, builder.WithPredicates(jobMatters)).
+		For(&v1alpha.ChangeTriggeredJob{}, builder.WithPredicates(r.memory.echoes.hearStatuses())).
+		Owns(&batchv1.Job{}, builder.WithPredicates(jobMatters, r.memory.echoes.hearJobs())).
 		WatchesRawSource(wakeups).
 		WithOptions(options).
 		Complete(r)

@@ -116,7 +116,7 @@ func (w *world) operate(settings ...setting) *operator {
 			},
 		},
 		NewClient: func(config *rest.Config, options client.Options) (client.Client, error) {
-			c, err := client.NewWithWatch(config, options)
+			c, err := newClient(config, options)
 			if err != nil {
 				return nil, err
 			}
