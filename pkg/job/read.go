@@ -34,4 +34,3 @@ func ReadAccount(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob) Account {
 	read.Changed, read.OmittedFields = said.Resources, said.OmittedFields
 	return read
 }
-

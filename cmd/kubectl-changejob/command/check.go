@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -62,7 +61,7 @@ func (p *plugin) check() *cobra.Command {
 
 // read reads a file, or the standard input.
 func (p *plugin) read(file string) (*check.Manifest, error) {
-	var from io.Reader = p.Streams.In
+	from := p.Streams.In
 	if file != "-" {
 		opened, err := os.Open(file) //nolint:gosec // the user's own
 		if err != nil {

@@ -186,7 +186,7 @@ func TestAClusterWithoutTheOperatorIsToldSo(t *testing.T) {
 	w := newWorld(t)
 	w.wrap = func(c client.WithWatch) client.WithWatch {
 		return interceptor.NewClient(c, interceptor.Funcs{
-			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
 				return &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: v1alpha.GroupVersion.Group, Kind: v1alpha.Kind}}
 			},
 		})
@@ -295,7 +295,7 @@ func TestRunAsksWithANewValueEachTime(t *testing.T) {
 }
 
 // answering stands in for the operator: when somebody asks, it does what answer says with the value.
-func (w *world) answering(ctj *v1alpha.ChangeTriggeredJob, answer func(value string)) {
+func (w *world) answering(answer func(value string)) {
 	w.wrap = func(c client.WithWatch) client.WithWatch {
 		return interceptor.NewClient(c, interceptor.Funcs{
 			Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
@@ -351,7 +351,7 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 		t.Run(does, func(t *testing.T) {
 			w := newWorld(t)
 			ctj := w.trigger("config-sync")
-			w.answering(ctj, func(value string) { test.answer(w, ctj, value) })
+			w.answering(func(value string) { test.answer(w, ctj, value) })
 			timeout := "1m"
 			if strings.Contains(test.err, "in time") {
 				timeout = "700ms"

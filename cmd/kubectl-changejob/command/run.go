@@ -63,7 +63,7 @@ func (p *plugin) run() *cobra.Command {
 			}
 			outcome := job.Outcome(ended)
 			if outcome != v1alpha.JobSucceeded {
-				return fmt.Errorf("Job %s has failed", ended.Name) //nolint:revive,staticcheck // a kind's name
+				return fmt.Errorf("Job %s has failed", ended.Name) //nolint:staticcheck // a kind's name
 			}
 			_, err = fmt.Fprintf(p.Streams.Out, "job.batch/%s succeeded\n", ended.Name)
 			return err
@@ -122,7 +122,7 @@ func (c *cluster) awaitRun(ctx context.Context, asked *v1alpha.ChangeTriggeredJo
 		case found != nil:
 			started = found
 		case started != nil:
-			return false, fmt.Errorf("Job %s is gone, and its end was not seen", started.Name) //nolint:revive,staticcheck // a kind's name
+			return false, fmt.Errorf("Job %s is gone, and its end was not seen", started.Name) //nolint:staticcheck // a kind's name
 		case ctj.Annotations[runNowAnnotation] != value:
 			return false, fmt.Errorf("somebody else has asked %s to run before a Job was there", nameOf(ctj))
 		}
@@ -136,7 +136,7 @@ func (c *cluster) awaitRun(ctx context.Context, asked *v1alpha.ChangeTriggeredJo
 		if started == nil {
 			return nil, fmt.Errorf("no Job has started in time: see kubectl changejob describe %s", asked.Name)
 		}
-		return nil, fmt.Errorf("Job %s has not ended in time", started.Name) //nolint:revive,staticcheck // a kind's name
+		return nil, fmt.Errorf("Job %s has not ended in time", started.Name) //nolint:staticcheck // a kind's name
 	}
 	return ended, err
 }

@@ -13,10 +13,10 @@ import (
 func terminalOf(out io.Writer) func() (columns int, ok bool) {
 	return func() (int, bool) {
 		file, ok := out.(*os.File)
-		if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a file descriptor is small
+		if !ok || !term.IsTerminal(int(file.Fd())) {
 			return 0, false
 		}
-		columns, _, err := term.GetSize(int(file.Fd())) //nolint:gosec // the same
+		columns, _, err := term.GetSize(int(file.Fd()))
 		if err != nil {
 			columns = text.DefaultWidth
 		}

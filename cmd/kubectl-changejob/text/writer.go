@@ -38,9 +38,6 @@ func (w *Writer) String() string { return w.out.String() }
 // line writes a line, which must be clean.
 func (w *Writer) line(text string) { w.out.WriteString(strings.TrimRight(text, " ") + "\n") }
 
-// printf writes a line of clean parts.
-func (w *Writer) printf(format string, args ...any) { w.line(fmt.Sprintf(format, args...)) }
-
 // age tells how long ago something was, as kubectl does.
 func (w *Writer) age(t *metav1.Time) string {
 	if t.IsZero() {
