@@ -104,7 +104,7 @@ lint: vet $(GOLANGCI_LINT) $(GOVULNCHECK) ## Check format, vet, golangci-lint an
 	fi
 
 .PHONY: demo
-demo: $(if $(OTHER_CLUSTER),,control-plane) build ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
+demo: $(if $(OTHER_CLUSTER),,control-plane) manager ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
 	@go build -o bin/demo ./hack/demo
 	@bin/demo $(if $(OTHER_CLUSTER),--kubeconfig='$(KUBECONFIG)')
 
@@ -161,7 +161,10 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 ##@ Build
 
 .PHONY: build
-build: plugin ## Build the operator to bin/manager, and the plugin of kubectl to bin/kubectl-changejob.
+build: manager plugin ## Build the operator to bin/manager, and the plugin of kubectl to bin/kubectl-changejob.
+
+.PHONY: manager
+manager:
 	$(BUILD) -o bin/manager .
 
 .PHONY: plugin

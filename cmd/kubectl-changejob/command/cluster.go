@@ -61,6 +61,11 @@ func (p *plugin) cluster(warnings rest.WarningHandler) (*cluster, error) {
 // quiet takes no warnings of the API server's: what is read needs none.
 var quiet = rest.NoWarnings{}
 
+// loud tells what the API server warns of when something is changed, beside the output.
+func (p *plugin) loud() rest.WarningHandler {
+	return rest.NewWarningWriter(p.Streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+}
+
 // selection says which ChangeTriggeredJobs a command is about.
 type selection struct {
 	names         []string

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,7 +44,7 @@ func (p *plugin) run() *cobra.Command {
 		Example: "  kubectl changejob run config-sync\n  kubectl changejob run config-sync --wait --timeout 5m",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			c, err := p.cluster(quiet)
+			c, err := p.cluster(p.loud())
 			if err != nil {
 				return err
 			}
@@ -132,7 +133,7 @@ func (c *cluster) awaitRun(ctx context.Context, asked *v1alpha.ChangeTriggeredJo
 		ended = started
 		return true, nil
 	})
-	if ctx.Err() != nil && ended == nil {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && ended == nil {
 		if started == nil {
 			return nil, fmt.Errorf("no Job has started in time: see kubectl changejob describe %s", asked.Name)
 		}

@@ -37,7 +37,7 @@ func (p *plugin) setSuspend(suspend bool, cmd *cobra.Command) *cobra.Command {
 		if len(names) == 0 && s.selector == "" {
 			return errors.New("name ChangeTriggeredJobs, or select them with -l")
 		}
-		c, err := p.cluster(quiet)
+		c, err := p.cluster(p.loud())
 		if err != nil {
 			return err
 		}
