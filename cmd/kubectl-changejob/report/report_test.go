@@ -115,6 +115,24 @@ func TestTheStateIsWhatMattersMost(t *testing.T) {
 			conditions: conditions(available, waiting("FullMoon"), healthy), edits: []func(*v1alpha.ChangeTriggeredJob){pending},
 			state: "FullMoon", next: Next{Message: "when what it waits for is there"},
 		},
+		"a wait that it does not know, with an end": {
+			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: "FullMoon",
+				Message: "the moon of 2026-11-29T11:00:00Z is gone, the next rises at 2026-11-29T13:00:00Z"}, healthy),
+			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
+			state: "FullMoon", next: Next{Time: at(time.Hour), Message: "when what it waits for is there"},
+		},
+		"a wait whose end is over": {
+			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: "FullMoon",
+				Message: "it rises at 2026-11-29T11:00:00Z"}, healthy),
+			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
+			state: "FullMoon", next: Next{Message: "when what it waits for is there"},
+		},
+		"a Job that was refused with a time": {
+			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: trigger.ReasonJobNotCreated,
+				Message: "refused until 2026-11-29T13:00:00Z"}, degraded(trigger.ReasonJobNotCreated)),
+			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
+			state: trigger.ReasonJobNotCreated, degraded: true, next: Next{Message: "when what it waits for is there"},
+		},
 		"an object that cannot be seen": {
 			conditions: conditions(condition(trigger.ConditionAvailable, "False", trigger.ReasonForbidden), idle, degraded(trigger.ReasonForbidden)),
 			state:      trigger.ReasonForbidden, degraded: true, next: Next{Message: "when something changes"},

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"regexp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -131,14 +132,42 @@ func nextOf(ctj *v1alpha.ChangeTriggeredJob, state string, pending int, now time
 		next.Message = "when the other resources have changed, too"
 	case trigger.ReasonJobRunning:
 		next.Message = "when the running Job has ended"
-	default:
+	case trigger.ReasonIdle, trigger.ReasonJobActive:
 		next.Message = "when something changes"
-		if pending > 0 {
-			next.Message = "when what it waits for is there"
-		}
+	default:
+		next.Message, next.Time = waitOf(ctj, pending, now)
 	}
 	return next
 }
+
+// waitOf tells of a wait that has no more to it than what the operator says of it.
+func waitOf(ctj *v1alpha.ChangeTriggeredJob, pending int, now time.Time) (message string, end *metav1.Time) {
+	progressing := meta.FindStatusCondition(ctj.Status.Conditions, trigger.ConditionProgressing)
+	if progressing == nil || progressing.Status != metav1.ConditionTrue {
+		return "when something changes", nil
+	}
+	message = "when something changes"
+	if pending > 0 {
+		message = "when what it waits for is there"
+	}
+	switch progressing.Reason {
+	case trigger.ReasonJobNotCreated, trigger.ReasonNameTaken, trigger.ReasonJobActive:
+		return message, nil // it tells what the API server said, in whose words a time may mean anything
+	}
+	// The message ends with the time, where there is one.
+	times := timestamp.FindAllString(progressing.Message, -1)
+	if len(times) == 0 {
+		return message, nil
+	}
+	at, err := time.Parse(time.RFC3339, times[len(times)-1])
+	if err != nil || !at.After(now) {
+		return message, nil
+	}
+	return "when what it waits for is there", &metav1.Time{Time: at}
+}
+
+// timestamp finds times as the operator writes them into conditions.
+var timestamp = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
 // cooldownEnd is when the cooldown ends, or nil where it is over.
 func cooldownEnd(ctj *v1alpha.ChangeTriggeredJob, now time.Time) *metav1.Time {
