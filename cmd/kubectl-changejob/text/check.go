@@ -7,6 +7,9 @@ import (
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
 )
 
+// maxShown is how much of a value is shown to people; programs get all of it.
+const maxShown = 200
+
 // Checks writes what was found of the ChangeTriggeredJobs of a file.
 func (w *Writer) Checks(checks report.Checks) {
 	for i := range checks.Items {
@@ -74,7 +77,7 @@ func selects(field report.CheckField) string {
 	for _, selected := range field.Selected {
 		part := kindAndSize(selected)
 		if selected.Value != nil {
-			part += " " + string(selected.Value)
+			part += " " + cut(string(selected.Value), maxShown)
 		}
 		parts = append(parts, part)
 	}
