@@ -203,6 +203,7 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 			return ctrl.Result{}, err
 		}
 	}
+	record.deferred = decision.Deferred
 	if err := r.writeStatus(ctx, ctj, record, decision.Status); err != nil {
 		return ctrl.Result{}, err
 	}

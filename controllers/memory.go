@@ -46,6 +46,9 @@ type record struct {
 	deletes     backoff
 	deleteAgain time.Time
 
+	// deferred is the status that the last decision put off, where the next one needs to know it.
+	deferred *v1alpha.ChangeTriggeredJobStatus
+
 	// statusWritten is when status was last written.
 	statusWritten time.Time
 

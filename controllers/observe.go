@@ -46,6 +46,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 		Now:        r.Clock.Now(),
 
 		LastStatusWrite: record.statusWritten,
+		Deferred:        record.deferred,
 	}
 	if len(problems) > 0 {
 		input.Invalid = problems.ToAggregate().Error()

@@ -33,6 +33,10 @@ func TestDefaultsAreApplied(t *testing.T) {
 		"history":           int64(5),
 		"suspend":           false,
 		"concurrencyPolicy": "Allow",
+		"settle":            "0s",
+		"runOnCreate":       false,
+		"onFailure":         "Ignore",
+		"retriggerLimit":    int64(3),
 	}, spec)
 }
 
@@ -49,6 +53,12 @@ func TestTheDefaultsOfTheSchemaAreThoseOfTheTypes(t *testing.T) {
 	assert.Equal(t, before.EffectiveConcurrencyPolicy(), ctj.Spec.ConcurrencyPolicy)
 	assert.Equal(t, before.Resources[0].EffectiveFields(), ctj.Spec.Resources[0].Fields)
 	assert.Equal(t, before.Suspended(), ctj.Spec.Suspended())
+	assert.Equal(t, before.EffectiveSettle(), ctj.Spec.EffectiveSettle())
+	assert.Equal(t, before.EffectivePendingDeadline(), ctj.Spec.EffectivePendingDeadline())
+	assert.Equal(t, before.RunsOnCreate(), ctj.Spec.RunsOnCreate())
+	assert.Equal(t, before.EffectiveOnFailure(), ctj.Spec.OnFailure)
+	require.NotNil(t, ctj.Spec.RetriggerLimit)
+	assert.Equal(t, before.EffectiveRetriggerLimit(), *ctj.Spec.RetriggerLimit)
 }
 
 func TestEffectiveValuesHoldForWhatWasStoredBeforeTheSchema(t *testing.T) {
@@ -58,6 +68,15 @@ func TestEffectiveValuesHoldForWhatWasStoredBeforeTheSchema(t *testing.T) {
 	assert.Equal(t, 1, spec.EffectiveHistory())
 	spec.Cooldown.Duration = v1alpha.MaxCooldown + 1
 	assert.Equal(t, v1alpha.MaxCooldown, spec.EffectiveCooldown())
+
+	spec = v1alpha.ChangeTriggeredJobSpec{Settle: &metav1.Duration{Duration: time.Hour}, PendingDeadline: &metav1.Duration{}, RetriggerLimit: &history}
+	assert.Equal(t, v1alpha.DefaultCooldown, spec.EffectiveSettle(), "no longer than the cooldown")
+	assert.Equal(t, time.Second, spec.EffectivePendingDeadline())
+	assert.EqualValues(t, 1, spec.EffectiveRetriggerLimit())
+	spec.Settle.Duration, spec.PendingDeadline.Duration, *spec.RetriggerLimit = -1, 1<<62, 1000
+	assert.Zero(t, spec.EffectiveSettle())
+	assert.Equal(t, v1alpha.MaxPendingDeadline, spec.EffectivePendingDeadline())
+	assert.EqualValues(t, 100, spec.EffectiveRetriggerLimit())
 }
 
 // references makes n references of the given number of fields each.
@@ -77,6 +96,14 @@ func TestBoundsOfTheSpec(t *testing.T) {
 	ctx, ns := context.Background(), namespace(t)
 	reference := func(field string) []any { return []any{"spec", "resources", 0, field} }
 	spec := func(field string) []any { return []any{"spec", field} }
+	window := func(field string) []any { return []any{"spec", "windows", 0, field} }
+	windows := func(n int) []any {
+		list := make([]any, n)
+		for i := range list {
+			list[i] = map[string]any{"schedule": "0 22 * * *", "duration": "1h"}
+		}
+		return list
+	}
 	absent := struct{}{}
 
 	for name, test := range map[string]struct {
@@ -112,6 +139,30 @@ func TestBoundsOfTheSpec(t *testing.T) {
 			[]any{"", "60", "-1s", "1d", "1 h", "1h ", ".5s", "s", "1e3s", int64(60)}, "spec.cooldown"},
 		"a cooldown too long for a duration is refused like any other": {
 			spec("cooldown"), nil, []any{"99999999999999999999h", strings.Repeat("9h", 33)}, "spec.cooldown"},
+		"settle is a duration no longer than the cooldown": {
+			spec("settle"), []any{absent, "0s", "0", "1s", "1m", "60s"}, []any{"61s", "1m1s", "720h"},
+			"settle must be no longer than cooldown: settling puts a trigger off by the cooldown at most"},
+		"settle is a duration as Go writes it": {
+			spec("settle"), nil, []any{"", "5", "-1s", "1d", "721h", int64(5)}, "spec.settle"},
+		"pendingDeadline is a duration longer than the cooldown": {
+			spec("pendingDeadline"), []any{absent, "61s", "1h", "8760h"}, []any{"60s", "1s"},
+			"pendingDeadline must be longer than cooldown: what changes inside the cooldown would be forgotten before it can trigger"},
+		"pendingDeadline is a duration from 1s to a year": {
+			spec("pendingDeadline"), nil, []any{"", "0s", "999ms", "8760h1s", "1y", int64(5)}, "spec.pendingDeadline"},
+		"at most 16 windows": {
+			spec("windows"), []any{absent, []any{}, windows(1), windows(16)}, []any{windows(17), "always"}, "spec.windows"},
+		"the schedule of a window has 9 to 256 characters": {
+			window("schedule"), []any{"* * * * *", long(256)}, []any{absent, "", "* * * *", long(257)}, "spec.windows[0].schedule"},
+		"the time zone of a window has 1 to 64 characters, and may be left out": {
+			window("timeZone"), []any{absent, "UTC", long(64)}, []any{"", long(65), int64(1)}, "spec.windows[0].timeZone"},
+		"a window stays open for a minute to a week": {
+			window("duration"), []any{"1m", "168h", "90m"}, []any{absent, "", "59s", "0", "168h1s", "7d", int64(60)}, "spec.windows[0].duration"},
+		"runOnCreate is true or false": {
+			spec("runOnCreate"), []any{absent, true, false}, []any{"yes", int64(1)}, "spec.runOnCreate"},
+		"onFailure is Ignore or Retrigger": {
+			spec("onFailure"), []any{absent, "Ignore", "Retrigger"}, []any{"Retry", "ignore", ""}, "spec.onFailure"},
+		"retriggerLimit is 1 to 100": {
+			spec("retriggerLimit"), []any{absent, int64(1), int64(100)}, []any{int64(0), int64(-1), int64(101), "3"}, "spec.retriggerLimit"},
 		"history is 1 to 1000": {
 			spec("history"), []any{absent, int64(1), int64(1000)}, []any{int64(0), int64(-1), int64(1001), "5", 1.5}, "spec.history"},
 		"suspend is true or false": {
@@ -125,6 +176,9 @@ func TestBoundsOfTheSpec(t *testing.T) {
 			create := func(value any) error {
 				ctj := object(t, ns, "")
 				ctj.SetGenerateName("bounds-")
+				if len(test.path) == 4 && test.path[1] == "windows" {
+					set(t, ctj.Object, windows(1), "spec", "windows")
+				}
 				if value == absent {
 					set(t, ctj.Object, nil, test.path...)
 				} else {
@@ -185,6 +239,12 @@ func largest(t *testing.T, ns string) *v1alpha.ChangeTriggeredJob {
 		ctj.Spec.Resources = append(ctj.Spec.Resources, reference)
 	}
 	ctj.Spec.Cooldown = &metav1.Duration{Duration: v1alpha.MaxCooldown}
+	ctj.Spec.Settle = &metav1.Duration{Duration: v1alpha.MaxCooldown}
+	ctj.Spec.PendingDeadline = &metav1.Duration{Duration: v1alpha.MaxPendingDeadline}
+	for range v1alpha.MaxWindows {
+		ctj.Spec.Windows = append(ctj.Spec.Windows, v1alpha.TriggerWindow{
+			Schedule: long(256), TimeZone: long(64), Duration: metav1.Duration{Duration: v1alpha.MaxWindowDuration}})
+	}
 	template, err := ctj.Spec.JobTemplate.Decode()
 	require.NoError(t, err)
 	env := &template.Spec.Template.Spec.Containers[0].Env
@@ -204,7 +264,7 @@ func TestTheLargestLegalObjectIsStoredWithItsLargestStatus(t *testing.T) {
 	for _, reference := range ctj.Spec.Resources {
 		entry := v1alpha.ResourceHash{
 			APIVersion: reference.APIVersion, Kind: reference.Kind, Name: reference.Name, Namespace: reference.Namespace,
-			Message: long(1024),
+			Message: long(1024), PendingSince: &metav1.Time{Time: time.Now()}, ChangedTime: &metav1.Time{Time: time.Now()},
 		}
 		for _, field := range reference.Fields {
 			entry.Fields = append(entry.Fields, v1alpha.FieldHash{Field: field, Hash: hash, LastTriggeredHash: hash})
@@ -288,6 +348,14 @@ func TestBoundsOfTheStatus(t *testing.T) {
 		"triggerCount is not negative, and exact in every JSON parser": {
 			"triggerCount", []any{int64(0), int64(1)<<53 - 1}, []any{int64(-1), int64(1) << 53, "1"}, "status.triggerCount"},
 
+		"0 to 100 retries in a row": {
+			"retry", []any{map[string]any{"count": int64(0)}, map[string]any{"count": int64(100)}, map[string]any{"nextTime": "2026-01-01T00:00:00Z"}},
+			[]any{map[string]any{"count": int64(-1)}, map[string]any{"count": int64(101)}, map[string]any{"nextTime": "noon"}}, "status.retry"},
+		"firstRunPending is true or false": {
+			"firstRunPending", []any{true, false}, []any{"yes"}, "status.firstRunPending"},
+		"times of a reference are times": {
+			"resourceHashes", []any{entry("pendingSince", "2026-01-01T00:00:00Z"), entry("changedTime", "2026-01-01T00:00:00Z")},
+			[]any{entry("pendingSince", "noon"), entry("changedTime", "noon")}, "status.resourceHashes[0]"},
 		"at most 50 active Jobs": {
 			"active", []any{repeat(v1alpha.MaxActive, active)}, []any{repeat(v1alpha.MaxActive+1, active)}, "status.active"},
 	} {

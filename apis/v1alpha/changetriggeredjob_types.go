@@ -30,6 +30,18 @@ const (
 	ReplaceConcurrent ConcurrencyPolicy = "Replace"
 )
 
+// FailurePolicy says what happens when the last Job failed for good.
+//
+// +kubebuilder:validation:Enum=Ignore;Retrigger
+type FailurePolicy string
+
+const (
+	// IgnoreFailure shows the failure, and waits for the next change.
+	IgnoreFailure FailurePolicy = "Ignore"
+	// RetriggerOnFailure runs another Job for the state that the failed one ran for, after a back-off.
+	RetriggerOnFailure FailurePolicy = "Retrigger"
+)
+
 // JobStatus is the outcome of a Job as far as it is known.
 //
 // +kubebuilder:validation:Enum=Active;Succeeded;Failed
@@ -56,6 +68,12 @@ const (
 	MaxJobTemplateBytes = 512 << 10
 	// MaxActive is the largest number of Jobs that status.active lists.
 	MaxActive = 50
+	// MaxWindows is the largest number of windows.
+	MaxWindows = 16
+	// MaxRetriggerLimit is the largest retriggerLimit.
+	MaxRetriggerLimit = 100
+	// DefaultRetriggerLimit is the number of retries in a row where the spec does not say.
+	DefaultRetriggerLimit int32 = 3
 	// DefaultHistory is the number of Jobs that are kept where the spec does not say.
 	DefaultHistory int32 = 5
 	// AllFields is the field path that selects the whole object; it is the default of fields.
@@ -66,6 +84,9 @@ const (
 //
 // At most 256 fields over all resources: the webhook and the operator check that, since the cost of a CEL
 // rule for it exceeds what an API server of v1.29 admits.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.settle) || !has(self.cooldown) || duration(self.settle) <= duration(self.cooldown)",message="settle must be no longer than cooldown: settling puts a trigger off by the cooldown at most",fieldPath=".settle"
+// +kubebuilder:validation:XValidation:rule="!has(self.pendingDeadline) || !has(self.cooldown) || duration(self.pendingDeadline) > duration(self.cooldown)",message="pendingDeadline must be longer than cooldown: what changes inside the cooldown would be forgotten before it can trigger",fieldPath=".pendingDeadline"
 type ChangeTriggeredJobSpec struct {
 	// jobTemplate is the Job that runs. Labels and annotations of its metadata are copied to the Job.
 	// At most 512 KiB as JSON.
@@ -100,6 +121,61 @@ type ChangeTriggeredJobSpec struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Cooldown",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
 	Cooldown *metav1.Duration `json:"cooldown,omitempty"`
 
+	// settle is how long nothing that is pending must have changed before it triggers, as a duration such as
+	// 5s or 2m, no longer than cooldown; 0s, the default, is off. What keeps changing triggers all the same
+	// once it is a cooldown late.
+	// +optional
+	// +kubebuilder:default="0s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$|^0$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('720h')",message="must be a duration from 0s to 720h (30 days)"
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Settling time",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
+	Settle *metav1.Duration `json:"settle,omitempty"`
+
+	// pendingDeadline is how long a resource stays pending, from 1s to 8760h (a year) and longer than
+	// cooldown; without it there is no end. What has waited for longer, because the ChangeTriggeredJob is
+	// suspended, outside its windows or waits for the other resources, is forgotten with a warning event: the
+	// next change of it counts.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$|^0$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('8760h')",message="must be a duration from 1s to 8760h (365 days)"
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Pending deadline",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
+	PendingDeadline *metav1.Duration `json:"pendingDeadline,omitempty"`
+
+	// windows are the times in which Jobs may be created, at most 16; without any, that is always. What is
+	// pending outside all of them waits for the next one to open.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Windows"
+	Windows []TriggerWindow `json:"windows,omitempty"`
+
+	// runOnCreate runs a first Job once the resources have been looked at for the first time, without any
+	// change. It counts only for a ChangeTriggeredJob that is created with it: setting it later runs nothing.
+	// +optional
+	// +kubebuilder:default=false
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Run on create",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:booleanSwitch"}
+	RunOnCreate *bool `json:"runOnCreate,omitempty"`
+
+	// onFailure is Ignore (a Job that failed for good is shown, and nothing else) or Retrigger (if it was
+	// the last one, another runs for the same state, 10 seconds after the failure and with twice the wait
+	// each time, up to 10 minutes, at most retriggerLimit times in a row).
+	// +optional
+	// +kubebuilder:default=Ignore
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="On failure",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:select:Ignore","urn:alm:descriptor:com.tectonic.ui:select:Retrigger"}
+	OnFailure FailurePolicy `json:"onFailure,omitempty"`
+
+	// retriggerLimit is how many Jobs in a row onFailure Retrigger runs again for one state, 1 to 100.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Retrigger limit",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:number"}
+	RetriggerLimit *int32 `json:"retriggerLimit,omitempty"`
+
 	// history is the number of Jobs to keep, 1 to 1000. Older ones are deleted once they have ended; a
 	// running Job is never deleted for it.
 	// +optional
@@ -125,6 +201,34 @@ type ChangeTriggeredJobSpec struct {
 
 	// undecoded is set where the stored spec does not fit these types; see Undecoded.
 	undecoded *undecoded `json:"-"`
+}
+
+// TriggerWindow is a recurring time in which Jobs may be created.
+type TriggerWindow struct {
+	// schedule says when the window opens, as a cron expression of five fields (minute, hour, day of the
+	// month, month, day of the week), for example "0 22 * * 1-5".
+	// +required
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=256
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Schedule",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
+	Schedule string `json:"schedule"`
+
+	// timeZone is the IANA name of the time zone of schedule, for example Europe/Berlin.
+	// +optional
+	// +kubebuilder:default=UTC
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Time zone",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
+	TimeZone string `json:"timeZone,omitempty"`
+
+	// duration is how long the window stays open, from 1m to 168h (7 days).
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$|^0$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="must be a duration from 1m to 168h (7 days)"
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Duration",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
+	Duration metav1.Duration `json:"duration"`
 }
 
 // ResourceReference names one object, and the parts of it that count.
@@ -217,6 +321,17 @@ type ChangeTriggeredJobStatus struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Triggers"
 	TriggerCount int64 `json:"triggerCount,omitempty"`
 
+	// retry says how far onFailure Retrigger has come with the last Job; it is absent where no Job has been
+	// run again since the last change, and none is to be.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Retry"
+	Retry *RetryStatus `json:"retry,omitempty"`
+
+	// firstRunPending is true from the creation with runOnCreate until its first Job.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="First run pending"
+	FirstRunPending bool `json:"firstRunPending,omitempty"`
+
 	// active lists the Jobs that have not ended, at most 50.
 	// +optional
 	// +listType=atomic
@@ -226,6 +341,21 @@ type ChangeTriggeredJobStatus struct {
 
 	// undecoded is set where the stored status does not fit these types; see Undecoded.
 	undecoded *undecoded `json:"-"`
+}
+
+// RetryStatus says how far the retries of a failed Job have come.
+type RetryStatus struct {
+	// count is how many Jobs have been run again in a row. A Job that succeeds and a new change begin anew.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Retries in a row"
+	Count int32 `json:"count,omitempty"`
+
+	// nextTime is when the next one is due; absent while one runs, and after the last one.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Next retry"
+	NextTime *metav1.Time `json:"nextTime,omitempty"`
 }
 
 // JobReference names a Job in the namespace of the ChangeTriggeredJob.
@@ -270,6 +400,18 @@ type ResourceHash struct {
 	// +kubebuilder:validation:MaxItems=256
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Fields"
 	Fields []FieldHash `json:"fields,omitempty"`
+
+	// pendingSince is when the operator first saw this object differ from the state that the last Job ran
+	// for, in whole seconds. It is present only while one of the fields is pending.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Pending since"
+	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
+
+	// changedTime is when the operator last saw a pending field of this object change, in whole seconds. It
+	// is present only where the spec has settle, and where that was later than pendingSince.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Changed"
+	ChangedTime *metav1.Time `json:"changedTime,omitempty"`
 
 	// message says what is wrong with this reference, where something is: the object does not exist,
 	// or the operator cannot see it.

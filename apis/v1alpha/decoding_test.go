@@ -81,6 +81,7 @@ func TestASpecStoredUnderALooserSchemaIsAProblemOfItsOwn(t *testing.T) {
 	ctx, ns := context.Background(), namespace(t)
 	restore := loosen(t, func(schema map[string]any) {
 		set(t, schema, map[string]any{"x-kubernetes-preserve-unknown-fields": true}, "properties", "spec", "properties", "cooldown")
+		set(t, schema, nil, "properties", "spec", "x-kubernetes-validations")
 		set(t, schema, map[string]any{"x-kubernetes-preserve-unknown-fields": true}, "properties", "status", "properties", "triggerCount")
 	})
 	t.Cleanup(restore)

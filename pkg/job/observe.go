@@ -12,8 +12,8 @@ import (
 // Observe returns what a decision about ctj needs to know of one of its Jobs; see Owned. references are what
 // trigger.References makes of spec and status. The Job may have been through Strip.
 //
-// Hashes and Changed are read only where a decision can ask for them: of a Job that runs, and of one that status
-// does not know of. A history of a thousand Jobs costs nothing else.
+// Hashes and Changed are read only where a decision can ask for them: of a Job that runs, of one that status does not
+// know of, and of the last one where status does not know how it ended. A history of a thousand Jobs costs nothing else.
 //
 // Annotations that somebody else has written on a Job of ours never do more harm than one Job too many: a number counts
 // only where the Job has the name of that number, and hashes that do not look like ours count as unreadable. Who may
@@ -27,7 +27,9 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		Number:            number(job, ctj),
 		Outcome:           Outcome(job),
 	}
-	if !observed.Running() && observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount {
+	known := observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount
+	news := observed.Name == ctj.Status.LastJobName && observed.Outcome != ctj.Status.LastJobStatus
+	if !observed.Running() && known && !news {
 		return observed
 	}
 	written, ok := decodeHashes(job.Annotations[HashesAnnotation])

@@ -68,6 +68,14 @@ func TestWhatIsReadFromAJob(t *testing.T) {
 			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 		}, with(func(j *trigger.Job) { j.Outcome = v1alpha.JobSucceeded })},
 
+		"what it ran for, where status does not know yet that it failed": {func(j *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob) {
+			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
+			ctj.Status.TriggerCount, ctj.Status.LastJobName, ctj.Status.LastJobStatus = 7, j.Name, v1alpha.JobActive
+		}, with(func(j *trigger.Job) { j.Outcome = v1alpha.JobFailed })},
+		"no more than that it failed, where status knows": {func(j *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob) {
+			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
+			ctj.Status.TriggerCount, ctj.Status.LastJobName, ctj.Status.LastJobStatus = 7, j.Name, v1alpha.JobFailed
+		}, with(func(j *trigger.Job) { j.Outcome, j.Hashes, j.Changed = v1alpha.JobFailed, nil, nil })},
 		"no number without the annotation":              {func(j *batchv1.Job, _ *v1alpha.ChangeTriggeredJob) { delete(j.Annotations, TriggerAnnotation) }, unnumbered},
 		"no number that the Job's name is not made for": {annotate(TriggerAnnotation, "8"), unnumbered},
 		"no number that is none":                        {annotate(TriggerAnnotation, "seven"), unnumbered},

@@ -61,6 +61,9 @@ func (s *state) unrecorded() *Job {
 // adopt takes over a Job that status does not know of, as the write that was lost would have.
 func (s *state) adopt(job *Job) {
 	s.count, s.lastJobName = job.Number, job.Name
+	for i := range s.refs {
+		s.refs[i].pendingSince = time.Time{} // the Job has answered what was pending until then
+	}
 	s.refusal = nil // the attempt that seemed to fail did not, or another one succeeded
 	s.accountForLastJob(false)
 	s.lastTriggered = wholeSecond(s.in.Now)
@@ -75,6 +78,9 @@ func (s *state) adopt(job *Job) {
 		s.unanswer(nil)
 		message += "; what it ran for cannot be read, so everything counts as changed since"
 	}
+	s.firstRun = false
+	s.adoptRetry()
+	s.retrigger()
 	s.events = append(s.events, Normal(EventJobAdopted, message).about(job.Name))
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
@@ -24,6 +26,11 @@ type reference struct {
 	unseen bool
 	// shownAt is when it will be said of what is unseen; zero where that is not known.
 	shownAt time.Time
+	// pendingSince is when the reference was first seen pending, as status has it; zero where that is not
+	// known, and where a trigger has answered since what was pending.
+	pendingSince time.Time
+	// changedTime is when a pending field was last seen to change; zero where that is not known.
+	changedTime time.Time
 }
 
 // field is one field path of a reference.
@@ -36,6 +43,8 @@ type field struct {
 	baseline string
 	// seen is true where hash is what is observed now.
 	seen bool
+	// was is hash as it was when it was last decided on; empty where it had not been seen.
+	was string
 }
 
 // pending reports whether the state is known to differ from the one that the last Job ran for.
@@ -101,6 +110,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 	for i := range stored.ResourceHashes {
 		messages[objectOf(&stored.ResourceHashes[i])] = stored.ResourceHashes[i].Message
 	}
+	since, changed := keptSince(stored.ResourceHashes, in.Now), keptChangedTimes(stored.ResourceHashes, in.Now)
 	observed := make(map[ObjectReference]*Observation, len(in.Observations))
 	for i := range in.Observations {
 		observed[in.Observations[i].Reference] = &in.Observations[i]
@@ -112,11 +122,13 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 			f.path = path
 			ref.fields = append(ref.fields, f)
 		}
+		ref.pendingSince, ref.changedTime = since[ref.ObjectReference], changed[ref.ObjectReference]
 		if !ref.observe(observed[ref.ObjectReference], in.Now, messages[ref.ObjectReference]) {
 			incomparable = true
 		}
 		refs = append(refs, ref)
 	}
+	remember(refs, in.Deferred, in.Now)
 	return refs, incomparable
 }
 
@@ -181,7 +193,7 @@ func keptFields(entries []v1alpha.ResourceHash) map[fieldKey]field {
 			if kept[key].baseline != "" {
 				continue
 			}
-			f := field{hash: stored.Hash, baseline: stored.LastTriggeredHash}
+			f := field{hash: stored.Hash, baseline: stored.LastTriggeredHash, was: stored.Hash}
 			if f.baseline == "" {
 				f.baseline = f.hash
 			}
@@ -192,12 +204,18 @@ func keptFields(entries []v1alpha.ResourceHash) map[fieldKey]field {
 }
 
 // resourceHashes is the references as status has them: lastTriggeredHash only where it differs from hash.
-func resourceHashes(refs []reference) []v1alpha.ResourceHash {
+func resourceHashes(refs []reference, now time.Time, settles bool) []v1alpha.ResourceHash {
 	entries := make([]v1alpha.ResourceHash, 0, len(refs))
 	for i := range refs {
 		ref := &refs[i]
 		entry := v1alpha.ResourceHash{
 			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, Message: ref.message,
+		}
+		if ref.pending() {
+			entry.PendingSince = &metav1.Time{Time: ref.since(now)}
+			if last := ref.lastChange(now); settles && last.After(entry.PendingSince.Time) {
+				entry.ChangedTime = &metav1.Time{Time: last}
+			}
 		}
 		for _, f := range ref.fields {
 			stored := v1alpha.FieldHash{Field: f.path, Hash: f.hash}

@@ -49,6 +49,12 @@ const (
 	ReasonSuspended = "Suspended"
 	// ReasonJobRunning (Progressing True): what is pending waits for a running Job, by concurrencyPolicy.
 	ReasonJobRunning = "JobRunning"
+	// ReasonOutsideWindow (Progressing True): what is pending waits for a window to open.
+	ReasonOutsideWindow = "OutsideWindow"
+	// ReasonSettling (Progressing True): what is pending has changed too recently.
+	ReasonSettling = "Settling"
+	// ReasonRetrying (Progressing True): what the last Job failed at waits for the next try.
+	ReasonRetrying = "Retrying"
 	// ReasonTriggering (Progressing True): a Job is due at once.
 	ReasonTriggering = "Triggering"
 
@@ -85,7 +91,8 @@ const (
 var troubles = []string{ReasonForbidden, ReasonKindNotServed, ReasonNotSynced}
 
 // waits are the reasons for which what is pending may have waited.
-var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonJobNotCreated, ReasonNameTaken}
+var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonJobNotCreated, ReasonNameTaken,
+	ReasonOutsideWindow, ReasonSettling, ReasonRetrying}
 
 // maxMessageLength is the longest message of conditions and events, in bytes; events take no more.
 const maxMessageLength = 1024
@@ -162,8 +169,7 @@ func (s *state) degraded(available metav1.Condition, v verdict) metav1.Condition
 	case s.refusal != nil && v.reason == s.refusal.reason():
 		return condition(ConditionDegraded, metav1.ConditionTrue, v.reason, s.refusal.Message)
 	case s.lastJobStatus == v1alpha.JobFailed:
-		return condition(ConditionDegraded, metav1.ConditionTrue, ReasonLastJobFailed,
-			"Job "+s.lastJobName+" failed, or was deleted before it had ended")
+		return condition(ConditionDegraded, metav1.ConditionTrue, ReasonLastJobFailed, s.failure())
 	default:
 		return condition(ConditionDegraded, metav1.ConditionFalse, ReasonAsExpected, messageAsExpected)
 	}

@@ -24,8 +24,15 @@ func Decide(in Input) Decision {
 		return Decision{ReadJobs: unknown}
 	}
 
+	s.reviewRetries()
 	verdict := s.judge()
 	s.accountForLastJob(verdict.replace)
+	if s.retrigger() {
+		verdict = s.judge()
+	}
+	if s.forgets(verdict) {
+		s.forget()
+	}
 	var d Decision
 	switch {
 	case verdict.due:
@@ -57,6 +64,9 @@ type state struct {
 	lastJobName   string
 	lastJobStatus v1alpha.JobStatus
 	active        []string
+	// firstRun is true while the Job that runOnCreate asks for has yet to be created.
+	firstRun bool
+	retries  retries
 
 	events []Event
 }
@@ -74,6 +84,8 @@ func recall(in Input) *state {
 	}
 	s.persisted = min(max(s.stored.TriggerCount, 0), maxNumber)
 	s.count = s.persisted
+	s.firstRun = s.awaitsFirstRun()
+	s.retries = keptRetries(s.stored.Retry, in.Now)
 	s.lastJobName, s.lastJobStatus = s.stored.LastJobName, s.stored.LastJobStatus
 	if s.stored.LastTriggeredTime != nil {
 		s.lastTriggered = mendClock(s.stored.LastTriggeredTime.Time, in.Now)
@@ -95,10 +107,12 @@ func recall(in Input) *state {
 // trigger makes the next Job, and every last known state the baseline: the Job stands for all of them,
 // whichever of them it was that changed.
 func (s *state) trigger() *Creation {
-	creation := &Creation{Number: s.count + 1, Reason: ReasonChange, Changed: changes(s.pending())}
+	occasion, _ := s.occasion()
+	creation := &Creation{Number: s.count + 1, Reason: occasion.reason, Changed: s.changed(occasion)}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]
+		ref.pendingSince = time.Time{}
 		for j := range ref.fields {
 			f := &ref.fields[j]
 			f.answer()
@@ -111,6 +125,12 @@ func (s *state) trigger() *Creation {
 	s.lastTriggered = wholeSecond(s.in.Now)
 	s.active = append([]string{creation.Name}, s.active...)
 	s.refusal = nil
+	s.firstRun = false
+	if occasion.reason == ReasonRetry {
+		s.retries = retries{count: s.retries.count + 1}
+	} else {
+		s.retries = retries{}
+	}
 	s.events = append(s.events, Normal(EventJobCreated, messageJobCreated(creation)).about(creation.Name))
 	return creation
 }
@@ -123,6 +143,9 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 	if !alike(s.stored, next) { // there is something to write
 		if at := s.writeAt(next); at.After(s.in.Now) {
 			wake.at(at)
+			if s.spec.EffectiveSettle() > 0 {
+				d.Deferred = next
+			}
 		} else {
 			d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
 		}
@@ -131,6 +154,9 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 		wake.at(v.until)
 		for i := range s.refs {
 			wake.at(s.refs[i].shownAt)
+		}
+		for _, ref := range s.pending() {
+			wake.at(s.forgottenAt(ref))
 		}
 		d.RequeueAfter = wake.after
 	}

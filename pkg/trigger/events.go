@@ -19,6 +19,8 @@ const (
 	EventJobReplaced = "JobReplaced"
 	// EventUnknownHashes (Warning): stored hashes could not be compared with present ones.
 	EventUnknownHashes = "UnknownHashes"
+	// EventPendingForgotten (Warning): references were pending for longer than the spec allows.
+	EventPendingForgotten = "PendingForgotten"
 	// EventRecovered (Normal): every referenced object can be seen again, and the spec is valid.
 	EventRecovered = "Recovered"
 )
@@ -27,11 +29,25 @@ const messageUnknownHashes = "Stored hashes were made with another key or by ano
 	"the present state of the rest is the new baseline; changes made in between go unnoticed"
 
 func messageJobCreated(creation *Creation) string {
-	changed := make([]string, 0, len(creation.Changed))
-	for _, change := range creation.Changed {
-		changed = append(changed, change.String()+" ("+enumerate(change.Fields)+")")
+	what := describeChanges(creation.Changed)
+	switch creation.Reason {
+	case ReasonFirstRun:
+		what = "the first run, for " + what
+	case ReasonRetry:
+		what = "the last Job failed, once more for " + what
+	default:
+		what += " changed"
 	}
-	return fmt.Sprintf("Created Job %s (trigger %d): %s changed", creation.Name, creation.Number, enumerate(changed))
+	return fmt.Sprintf("Created Job %s (trigger %d): %s", creation.Name, creation.Number, what)
+}
+
+// describeChanges names references with their fields.
+func describeChanges(changed []Change) string {
+	list := make([]string, 0, len(changed))
+	for _, change := range changed {
+		list = append(list, change.String()+" ("+enumerate(change.Fields)+")")
+	}
+	return enumerate(list)
 }
 
 // transitions are the events that tell a user how status moves from last to next. They follow from the two alone,
@@ -47,7 +63,11 @@ func transitions(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
 	}
 	failed := next.LastJobStatus == v1alpha.JobFailed
 	if failed && (last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName) {
-		events = append(events, Warning(ReasonLastJobFailed, "Job "+next.LastJobName+" failed, or was deleted before it had ended").about(next.LastJobName))
+		message := messageLastJobFailed(next.LastJobName)
+		if after.Reason == ReasonLastJobFailed {
+			message = after.Message // which says what follows, too
+		}
+		events = append(events, Warning(ReasonLastJobFailed, message).about(next.LastJobName))
 	}
 	return events
 }

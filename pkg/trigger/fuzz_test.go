@@ -66,6 +66,10 @@ func anyInput() *rapid.Generator[Input] {
 	entry := rapid.Custom(func(t *rapid.T) v1alpha.ResourceHash {
 		o := object.Draw(t, "object")
 		e := v1alpha.ResourceHash{APIVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Message: text.Draw(t, "message")}
+		if rapid.Bool().Draw(t, "dated") {
+			e.PendingSince = &metav1.Time{Time: moment.Draw(t, "pending since")}
+			e.ChangedTime = &metav1.Time{Time: moment.Draw(t, "changed")}
+		}
 		for range rapid.IntRange(0, 3).Draw(t, "fields") {
 			e.Fields = append(e.Fields, v1alpha.FieldHash{Field: text.Draw(t, "path"), Hash: hash.Draw(t, "hash"), LastTriggeredHash: hash.Draw(t, "baseline")})
 		}
@@ -92,6 +96,19 @@ func anyInput() *rapid.Generator[Input] {
 		if rapid.Bool().Draw(t, "has cooldown") {
 			in.Spec.Cooldown = &metav1.Duration{Duration: time.Duration(rapid.Int64().Draw(t, "cooldown"))}
 		}
+		duration := func(name string) *metav1.Duration {
+			some := rapid.SampledFrom([]time.Duration{0, time.Nanosecond, time.Second, time.Minute, time.Hour, math.MaxInt64, math.MinInt64})
+			return rapid.Ptr(rapid.Map(some, func(d time.Duration) metav1.Duration { return metav1.Duration{Duration: d} }), true).Draw(t, name)
+		}
+		in.Spec.Settle, in.Spec.PendingDeadline = duration("settle"), duration("deadline")
+		in.Spec.RunOnCreate = rapid.Ptr(rapid.Bool(), true).Draw(t, "run on create")
+		in.Spec.OnFailure = rapid.SampledFrom([]v1alpha.FailurePolicy{"", v1alpha.RetriggerOnFailure, "Odd"}).Draw(t, "on failure")
+		in.Spec.RetriggerLimit = rapid.Ptr(rapid.Int32(), true).Draw(t, "limit")
+		for range max(rapid.IntRange(-3, 2).Draw(t, "windows"), 0) {
+			opensIn(rapid.SampledFrom([]string{"", "Europe/Berlin", "Nowhere"}).Draw(t, "zone"),
+				rapid.SampledFrom([]string{"* * * * *", "0 12 * * *", "0 0 30 2 *", "odd"}).Draw(t, "schedule"),
+				rapid.SampledFrom([]time.Duration{0, -1, time.Hour, math.MaxInt64}).Draw(t, "open for"))(&in)
+		}
 		in.Spec.History = rapid.Ptr(rapid.Int32(), true).Draw(t, "history")
 		if rapid.IntRange(0, 4).Draw(t, "suspended") == 0 {
 			suspended(&in)
@@ -101,7 +118,20 @@ func anyInput() *rapid.Generator[Input] {
 			ObservedGeneration: rapid.Int64Range(0, 3).Draw(t, "observed"), TriggerCount: number.Draw(t, "count"),
 			LastJobName: name.Draw(t, "last"), LastJobStatus: outcome.Draw(t, "last outcome"),
 			ResourceHashes: rapid.SliceOfN(entry, 0, 4).Draw(t, "entries"), Conditions: rapid.SliceOfN(condition, 0, 4).Draw(t, "conditions"),
-			Active: []v1alpha.JobReference{{Name: name.Draw(t, "active")}},
+			Active:          []v1alpha.JobReference{{Name: name.Draw(t, "active")}},
+			FirstRunPending: rapid.Bool().Draw(t, "owed"),
+		}
+		if rapid.Bool().Draw(t, "tried") {
+			in.Status.Retry = &v1alpha.RetryStatus{Count: rapid.SampledFrom([]int32{0, 1, 7, 100, math.MaxInt32, math.MinInt32}).Draw(t, "tries")}
+			if rapid.Bool().Draw(t, "to be tried") {
+				in.Status.Retry.NextTime = &metav1.Time{Time: moment.Draw(t, "next try")}
+			}
+		}
+		if rapid.Bool().Draw(t, "deferred") {
+			in.Deferred = &v1alpha.ChangeTriggeredJobStatus{ResourceHashes: rapid.SliceOfN(entry, 0, 4).Draw(t, "deferred entries")}
+		}
+		if rapid.IntRange(0, 4).Draw(t, "new") == 0 {
+			in.Status = &v1alpha.ChangeTriggeredJobStatus{}
 		}
 		if rapid.Bool().Draw(t, "has triggered") {
 			in.Status.LastTriggeredTime = &metav1.Time{Time: moment.Draw(t, "triggered")}

@@ -48,6 +48,8 @@ func (s *state) accountForLastJob(replacing bool) {
 	case job == nil: // it ended before it was deleted
 	case !job.Running():
 		s.lastJobStatus = job.Outcome
+	case job.Deleting && s.retriggers() && s.failedAlready(): // and what it ran for is unanswered for that
+		s.lastJobStatus = v1alpha.JobFailed
 	case job.Deleting && !replacing && !s.replaced(job):
 		s.lastJobStatus = v1alpha.JobFailed
 	default:

@@ -24,25 +24,35 @@ type verdict struct {
 
 // judge says whether what is pending triggers now. What is asked first is what a user would change first.
 func (s *state) judge() verdict {
-	pending := s.pending()
-	if s.in.Invalid != "" || s.count >= maxNumber || len(pending) == 0 {
+	occasion, ok := s.occasion()
+	if s.in.Invalid != "" || s.count >= maxNumber || !ok {
 		return verdict{}
 	}
-	what := describe(pending) + " changed"
+	what := occasion.what
 	if s.spec.Suspended() {
 		return verdict{reason: ReasonSuspended, message: what + "; suspended: a Job runs after resume"}
 	}
-	if s.spec.EffectiveCondition() == v1alpha.TriggerAll {
+	// The failed Job was due once, and a first run is due for what there is.
+	if s.spec.EffectiveCondition() == v1alpha.TriggerAll && occasion.reason == ReasonChange {
 		if missing := s.unchanged(); len(missing) > 0 {
 			return verdict{reason: ReasonWaitingForAll, message: what + "; waiting for a change of " + describe(missing)}
 		}
 	}
-	if !s.sure(pending) {
-		return verdict{message: what + " when last seen; waiting for a look at the present state"}
+	if !s.sure(occasion) {
+		return verdict{message: what + ", as far as is known; waiting for a look at the present state"}
+	}
+	if wait := s.untilOpen(occasion); wait.reason != "" {
+		return wait
 	}
 	if end := s.cooldownEnd(); end.After(s.in.Now) {
 		return verdict{reason: ReasonCooldown, until: end,
 			message: fmt.Sprintf("%s; the cooldown ends at %s", what, end.UTC().Format(time.RFC3339))}
+	}
+	if wait := s.untilSettled(occasion); wait.reason != "" {
+		return wait
+	}
+	if wait := s.untilTried(occasion); wait.reason != "" {
+		return wait
 	}
 	if s.refusal != nil && s.refusal.RetryAt.After(s.in.Now) {
 		return verdict{reason: s.refusal.reason(), message: what + "; waiting to retry: " + s.refusal.Message, until: s.refusal.RetryAt}
@@ -97,8 +107,12 @@ func (s *state) where(holds func(*reference) bool) []*reference {
 
 // sure reports whether enough of what is pending is known by more than what status remembers. Right after a
 // start the watches have not synced, and the state may be back at its baseline: such a reference gets its
-// time before a Job runs for it. One of several is enough for Any; All needs each.
-func (s *state) sure(pending []*reference) bool {
+// time before a Job runs for it. One of several is enough for Any; All needs each, and a first run each that there is.
+func (s *state) sure(o occasion) bool {
+	if o.reason == ReasonFirstRun {
+		return !s.anyRef(func(ref *reference) bool { return ref.unseen })
+	}
+	pending := o.pending
 	unseen := 0
 	for _, ref := range pending {
 		if ref.unseen {
@@ -132,6 +146,7 @@ func (s *state) replace() []Job {
 		}
 	}
 	if len(doomed) > 0 {
+		s.retries = retries{} // what these ran for is pending as well, and no edit of onFailure is to take that back
 		s.events = append(s.events, Normal(EventJobReplaced, "Deleting Job "+enumerate(names(doomed))+": it is to be replaced").about(doomed[0].Name))
 	}
 	return doomed

@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -218,6 +219,7 @@ func settled(in Input, d Decision) Input {
 	if d.Status != nil {
 		in.Status, in.LastStatusWrite = d.Status, in.Now
 	}
+	in.Deferred = d.Deferred
 	if d.Create != nil {
 		in.Refusal = nil
 		in.Jobs = append(slices.Clone(in.Jobs), Job{Name: d.Create.Name, Number: d.Create.Number, Hashes: d.Create.Hashes,
@@ -295,13 +297,15 @@ func activeOf(s *v1alpha.ChangeTriggeredJobStatus) []string {
 // expectation is what a decision is to say.
 type expectation func(*testing.T, Input, Decision)
 
-func creates(number int64) expectation {
+func creates(number int64) expectation { return createsFor(ReasonChange, number) }
+
+func createsFor(reason Reason, number int64) expectation {
 	return func(t *testing.T, _ Input, d Decision) {
 		t.Helper()
 		require.NotNil(t, d.Create, "no Job; %s", d.Skip)
 		assert.Equal(t, number, d.Create.Number)
 		assert.Equal(t, nameOf(number), d.Create.Name)
-		assert.Equal(t, ReasonChange, d.Create.Reason)
+		assert.Equal(t, reason, d.Create.Reason)
 		require.NotNil(t, d.Status)
 		assert.Equal(t, number, d.Status.TriggerCount)
 		assert.Equal(t, nameOf(number), d.Status.LastJobName)
@@ -472,11 +476,28 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 		require.Empty(t, in.Invalid)
 		require.False(t, in.Deleting || in.Spec.Suspended())
 		require.Zero(t, d.Adopted)
+		require.Equal(t, d.Create.Reason == ReasonFirstRun, d.Create.Number == 1 && in.Spec.RunsOnCreate() && (in.Status.FirstRunPending || reflect.DeepEqual(in.Status, &v1alpha.ChangeTriggeredJobStatus{})), "a first run")
+		require.True(t, d.Create.Reason != ReasonRetry || in.Spec.OnFailure == v1alpha.RetriggerOnFailure, "a try that nobody asked for")
 		require.Equal(t, d.Create.Number, d.Status.TriggerCount)
 	}
 	if d.Status != nil {
 		require.Len(t, d.Status.Conditions, 3)
+		if retry := d.Status.Retry; retry != nil {
+			require.True(t, retry.Count >= 0 && retry.Count <= v1alpha.MaxRetriggerLimit, "so many tries")
+		}
+		require.False(t, d.Status.FirstRunPending && d.Status.TriggerCount > 0, "a first run after the first")
 		require.LessOrEqual(t, len(d.Status.Active), v1alpha.MaxActive)
+		for i := range d.Status.ResourceHashes {
+			entry := &d.Status.ResourceHashes[i]
+			pending := false
+			for _, f := range keptFields(d.Status.ResourceHashes[i : i+1]) {
+				pending = pending || f.pending()
+			}
+			require.Equal(t, pending, entry.PendingSince != nil, "a time without pendency, or the other way round")
+			if pending {
+				require.False(t, entry.PendingSince.After(in.Now.Add(clockTolerance)), "pending since the future")
+			}
+		}
 		for _, c := range d.Status.Conditions {
 			require.NotEmpty(t, c.Reason)
 			require.LessOrEqual(t, len(c.Message), maxMessageLength)

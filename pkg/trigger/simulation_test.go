@@ -14,13 +14,15 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/window"
 )
 
 // TestP1ToP3WhateverHappens drives operators through changes, deletions, edits, clock jumps, crashes after any
 // write, stale reads, late leaders and outside deletions of Jobs, on a model of the API server, and checks
 //
-//   - P1: each number runs once, numbers have no gap, a baseline moves with its Job alone, no Job runs without a
-//     difference, never two side by side under Forbid and Replace, and in the end nothing is unanswered;
+//   - P1: each number runs once, numbers have no gap, a baseline moves with its Job alone (or is forgotten by its deadline), no
+//     Job runs without a difference (but the first run that was asked for) or outside of the windows, no failure is tried
+//     again too often, never two side by side under Forbid and Replace, and in the end nothing is unanswered;
 //   - P2: what changed while nothing ran is answered in the end, and a restart alone triggers nothing;
 //   - P3: in the end nothing is written any more.
 func TestP1ToP3WhateverHappens(t *testing.T) { rapid.Check(t, whateverHappens) }
@@ -101,6 +103,8 @@ type world struct {
 	born     map[int64][]TriggeredHash // what the Job of each number was for
 	excepted map[int64]bool            // numbers that may run twice: see P1
 	created  int                       // Jobs in all
+	failed   map[int64]bool            // numbers whose Job failed, or was deleted unfinished
+	retries  int                       // Jobs in a row that ran for what had failed
 
 	jumps       int       // of the clock
 	lastCreated time.Time // when the last Job was created
@@ -116,7 +120,7 @@ type resource struct {
 
 func newWorld(t *rapid.T) *world {
 	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{},
-		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}}
+		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}, failed: map[int64]bool{}}
 	w.ctj = resource{version: 1, status: &v1alpha.ChangeTriggeredJobStatus{}}
 	w.edit(t)
 	w.operators = []*operator{w.start()}
@@ -133,14 +137,31 @@ func (w *world) edit(t *rapid.T) {
 	objects := rapid.SliceOfNDistinct(rapid.SampledFrom(simObjects), 1, 3, rapid.ID).Draw(t, "resources")
 	suspend := rapid.IntRange(0, 3).Draw(t, "suspend") == 0
 	history := int32(rapid.IntRange(1, 3).Draw(t, "history"))
-	w.put(&v1alpha.ChangeTriggeredJobSpec{
+	cooldown := time.Duration(rapid.SampledFrom([]int{0, 1, 60}).Draw(t, "cooldown")) * time.Second
+	spec := &v1alpha.ChangeTriggeredJobSpec{
 		Resources:         resourcesOf(objects...),
 		Condition:         rapid.SampledFrom([]v1alpha.TriggerCondition{v1alpha.TriggerAny, v1alpha.TriggerAny, v1alpha.TriggerAll}).Draw(t, "condition"),
-		Cooldown:          &metav1.Duration{Duration: time.Duration(rapid.SampledFrom([]int{0, 1, 60}).Draw(t, "cooldown")) * time.Second},
+		Cooldown:          &metav1.Duration{Duration: cooldown},
 		ConcurrencyPolicy: anyPolicy.Draw(t, "policy"),
 		Suspend:           &suspend, History: &history,
-	})
+		RunOnCreate:    rapid.Ptr(rapid.Bool(), true).Draw(t, "run on create"),
+		OnFailure:      rapid.SampledFrom([]v1alpha.FailurePolicy{"", v1alpha.RetriggerOnFailure}).Draw(t, "on failure"),
+		RetriggerLimit: new(int32(rapid.IntRange(1, simRetries).Draw(t, "limit"))),
+	}
+	if rapid.IntRange(0, 2).Draw(t, "settles") == 0 {
+		spec.Settle = &metav1.Duration{Duration: cooldown / 2}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "has a deadline") == 0 {
+		spec.PendingDeadline = &metav1.Duration{Duration: cooldown + 10*time.Second}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "has windows") == 0 {
+		spec.Windows = []v1alpha.TriggerWindow{{Schedule: "*/2 * * * *", Duration: metav1.Duration{Duration: time.Minute}}}
+	}
+	w.put(spec)
 }
+
+// simRetries is how often a failed Job is tried again at most.
+const simRetries = 2
 
 // editPolicy leaves the rest as it is: what runs may be too much for the new policy.
 func (w *world) editPolicy(t *rapid.T) {
@@ -183,6 +204,7 @@ func (w *world) anyJob(t *rapid.T, holds func(*Job) bool) *Job {
 func (w *world) endJob(t *rapid.T) {
 	if j := w.anyJob(t, (*Job).Running); j != nil {
 		j.Outcome = rapid.SampledFrom([]v1alpha.JobStatus{v1alpha.JobSucceeded, v1alpha.JobFailed}).Draw(t, "outcome")
+		w.failed[j.Number] = w.failed[j.Number] || j.Outcome == v1alpha.JobFailed
 	}
 }
 
@@ -194,6 +216,7 @@ func (w *world) loseJob(t *rapid.T) {
 
 func (w *world) deleteJobByHand(t *rapid.T) {
 	if j := w.anyJob(t, func(*Job) bool { return true }); j != nil {
+		w.failed[j.Number] = w.failed[j.Number] || j.Running()
 		w.deleteJob(j)
 	}
 }
@@ -236,9 +259,15 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 			require.False(t, slices.ContainsFunc(w.jobs, func(j Job) bool { return j.Running() }), "two Jobs run side by side")
 		}
 	}
-	require.True(t, slices.ContainsFunc(c.Changed, func(change Change) bool { return op.differs(change.ObjectReference) }),
+	require.True(t, c.Reason == ReasonFirstRun || slices.ContainsFunc(c.Changed, func(change Change) bool { return op.differs(change.ObjectReference) }),
 		"a Job without a difference")
-	if op.input.Spec.Condition == v1alpha.TriggerAll {
+	w.accountForReason(t, op)
+	for _, opening := range op.input.Spec.Windows {
+		parsed, err := window.Parse(opening.Schedule, opening.TimeZone, opening.Duration.Duration)
+		require.NoError(t, err)
+		require.True(t, parsed.Open(op.input.Now), "a Job outside of the windows")
+	}
+	if op.input.Spec.Condition == v1alpha.TriggerAll && c.Reason != ReasonRetry {
 		require.Len(t, c.Changed, len(MergeReferences(op.input.Spec.Resources)), "All is not all")
 	}
 	for _, h := range c.Hashes {
@@ -250,6 +279,25 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	w.jobs = append(w.jobs, Job{Name: c.Name, UID: types.UID(fmt.Sprint(w.created)), Number: c.Number, Hashes: c.Hashes, Changed: c.Changed,
 		Outcome: v1alpha.JobActive, CreationTimestamp: w.now.Truncate(time.Second)})
 	return true
+}
+
+// accountForReason checks that a Job's reason is true.
+func (w *world) accountForReason(t *rapid.T, op *operator) {
+	c := op.decision.Create
+	switch c.Reason {
+	case ReasonFirstRun:
+		require.True(t, op.input.Spec.RunsOnCreate() && c.Number == 1, "a first run that is none")
+		w.retries = 0
+	case ReasonRetry:
+		require.Equal(t, v1alpha.RetriggerOnFailure, op.input.Spec.OnFailure)
+		if !w.excepted[c.Number] && !w.excepted[c.Number-1] {
+			require.True(t, w.failed[c.Number-1], "a try after a Job that did not fail")
+			w.retries++
+			require.LessOrEqual(t, w.retries, simRetries, "one try too many")
+		}
+	default:
+		w.retries = 0
+	}
 }
 
 // write is a write of status at the API server; it checks that baselines move with their Jobs alone.
@@ -271,11 +319,16 @@ func (w *world) write(t *rapid.T, op *operator) bool {
 			}
 		case !ok || was.baseline == "": // the first look
 		case after.baseline == Unknown:
-			require.True(t, foreign && was.pending() || op.replaces() || op.decision.Adopted != 0, "a baseline is forgotten")
+			require.True(t, foreign && was.pending() || op.replaces() || op.retriggers() || op.decision.Adopted != 0, "a baseline is forgotten")
 		case next.TriggerCount > w.ctj.status.TriggerCount && mentioned:
 			require.Equal(t, hash, after.baseline, "a baseline that its Job did not run for")
 		case next.TriggerCount > w.ctj.status.TriggerCount && op.decision.Create != nil:
 			// answered by what was seen last under another key
+		case was.baseline == Unknown && op.resigns(): // the tries were taken back
+			require.Equal(t, after.hash, after.baseline)
+		case slices.Contains(reasonsOf(op.decision.Events), EventPendingForgotten):
+			require.Positive(t, op.input.Spec.EffectivePendingDeadline())
+			require.Equal(t, after.hash, after.baseline, "a state is forgotten that is another than the present one")
 		default:
 			require.True(t, foreign && !was.pending(), "a baseline moves without a Job: %s to %s", was.baseline, after.baseline)
 		}
@@ -312,6 +365,7 @@ type operator struct {
 	readLive  bool  // a conflict, or an answer that was lost
 	confirmed bool  // a first create has been preceded by a live read
 	wroteAt   time.Time
+	deferred  *v1alpha.ChangeTriggeredJobStatus
 
 	// The round under way.
 	next     stage
@@ -415,6 +469,21 @@ func (op *operator) replaces() bool {
 	return slices.ContainsFunc(op.decision.Delete, func(j Job) bool { return j.Running() })
 }
 
+// retriggers reports whether the round under way finds that the last Job failed, and makes what it ran for pending.
+func (op *operator) retriggers() bool {
+	last, next := op.input.Status, op.decision.Status
+	return op.input.Spec.OnFailure == v1alpha.RetriggerOnFailure && next.LastJobStatus == v1alpha.JobFailed &&
+		(last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName)
+}
+
+// resigns reports whether the round under way takes back a try that was due.
+func (op *operator) resigns() bool {
+	last, next := op.input.Status.Retry, op.decision.Status.Retry
+	return last != nil && last.NextTime != nil && (next == nil || next.NextTime == nil) && op.decision.Create == nil &&
+		(op.input.Spec.OnFailure != v1alpha.RetriggerOnFailure || last.Count >= *op.input.Spec.RetriggerLimit ||
+			op.decision.Status.LastJobStatus == v1alpha.JobSucceeded)
+}
+
 // faults are what can befall a write.
 const (
 	succeeds    = "succeeds"
@@ -513,7 +582,7 @@ func (op *operator) decide(t *rapid.T) {
 	}
 	op.version, op.jumps = ctj.version, op.w.jumps
 	op.input = Input{Name: sceneName, UID: sceneUID, Generation: ctj.generation, Spec: ctj.spec, Status: ctj.status,
-		Jobs: slices.Clone(op.jobs), LastStatusWrite: op.wroteAt, HashID: op.key, Now: op.w.now}
+		Jobs: slices.Clone(op.jobs), LastStatusWrite: op.wroteAt, Deferred: op.deferred, HashID: op.key, Now: op.w.now}
 	for _, ref := range MergeReferences(ctj.spec.Resources) {
 		observation, ok := op.seen[ref.Reference]
 		if !ok {
@@ -534,6 +603,7 @@ func (op *operator) decide(t *rapid.T) {
 		require.Empty(t, op.decision.ReadJobs, "read, and asked for again")
 	}
 	checkInvariants(t, op.input, op.decision)
+	op.deferred = op.decision.Deferred
 	switch {
 	case op.decision.Create == nil:
 		op.next = writeStatus
@@ -563,6 +633,7 @@ func (w *world) settle(t *rapid.T) {
 	spec := w.ctj.spec.DeepCopy()
 	no := false
 	spec.Suspend, spec.Condition = &no, v1alpha.TriggerAny
+	spec.Windows, spec.PendingDeadline = nil, nil
 	w.put(spec)
 	run := func() {
 		op.seeAll()

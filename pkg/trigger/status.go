@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -19,11 +20,13 @@ const hashInterval = 10 * time.Second
 func (s *state) status(v verdict) *v1alpha.ChangeTriggeredJobStatus {
 	next := &v1alpha.ChangeTriggeredJobStatus{
 		ObservedGeneration: s.in.Generation,
-		ResourceHashes:     resourceHashes(s.refs),
+		ResourceHashes:     resourceHashes(s.refs, s.in.Now, s.spec.EffectiveSettle() > 0),
 		LastJobName:        s.lastJobName,
 		LastJobStatus:      s.lastJobStatus,
 		TriggerCount:       s.count,
 		Conditions:         s.conditions(v),
+		Retry:              s.retries.status(),
+		FirstRunPending:    s.firstRun,
 	}
 	if !s.lastTriggered.IsZero() {
 		next.LastTriggeredTime = &metav1.Time{Time: s.lastTriggered}
@@ -31,6 +34,7 @@ func (s *state) status(v verdict) *v1alpha.ChangeTriggeredJobStatus {
 	for _, name := range s.active[:min(len(s.active), v1alpha.MaxActive)] {
 		next.Active = append(next.Active, v1alpha.JobReference{Name: name})
 	}
+	s.leaveUndated(next)
 	return next
 }
 
@@ -53,7 +57,7 @@ func (s *state) firstLookAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
 	}
 	rest := *next
 	rest.Conditions, rest.ObservedGeneration = s.stored.Conditions, s.stored.ObservedGeneration
-	rest.ResourceHashes = nil
+	rest.ResourceHashes, rest.FirstRunPending = nil, s.stored.FirstRunPending
 	for i := range next.ResourceHashes {
 		if !s.refs[i].awaitsFirstLook() {
 			rest.ResourceHashes = append(rest.ResourceHashes, next.ResourceHashes[i])
@@ -78,11 +82,19 @@ func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
 	rest := next.DeepCopy()
 	for i := range min(len(rest.ResourceHashes), len(s.stored.ResourceHashes)) {
 		fields, stored := rest.ResourceHashes[i].Fields, s.stored.ResourceHashes[i].Fields
+		if rest.ResourceHashes[i].PendingSince != nil && s.stored.ResourceHashes[i].PendingSince != nil {
+			rest.ResourceHashes[i].ChangedTime = s.stored.ResourceHashes[i].ChangedTime
+		}
 		for j := range min(len(fields), len(stored)) {
 			if fields[j].LastTriggeredHash != "" && stored[j].LastTriggeredHash != "" {
 				fields[j].Hash = stored[j].Hash
 			}
 		}
+	}
+	// While it settles, each change moves the time that the condition names.
+	last, now := s.lastCondition(ConditionProgressing), meta.FindStatusCondition(rest.Conditions, ConditionProgressing)
+	if last != nil && now != nil && last.Reason == ReasonSettling && now.Reason == ReasonSettling {
+		now.Message = last.Message
 	}
 	return alike(s.stored, rest)
 }

@@ -52,6 +52,9 @@ type Input struct {
 	// often than every ten seconds.
 	LastStatusWrite time.Time
 
+	// Deferred is the Deferred of this process's last decision, nil where that had none or is not known.
+	Deferred *v1alpha.ChangeTriggeredJobStatus
+
 	// HashID is the id part of hashes made with the operator's present key (what stands before the
 	// colon). A stored hash with another id cannot be compared with an observed one.
 	HashID string
@@ -129,7 +132,8 @@ type Job struct {
 	// spec; nil where they could not be read.
 	Hashes []TriggeredHash
 	// Changed names what the Job's trigger was for, as far as it is still in the spec; nil where it could
-	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished.
+	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished, and with
+	// onFailure Retrigger when it fails.
 	Changed []Change
 }
 
@@ -143,8 +147,14 @@ type TriggeredHash struct {
 // Reason is why a trigger happened.
 type Reason string
 
-// ReasonChange is the reason of a trigger by a change of the watched state.
-const ReasonChange Reason = "Change"
+const (
+	// ReasonChange is the reason of a trigger by a change of the watched state.
+	ReasonChange Reason = "Change"
+	// ReasonFirstRun is the reason of the trigger that spec.runOnCreate asks for.
+	ReasonFirstRun Reason = "FirstRun"
+	// ReasonRetry is the reason of a trigger for what the last Job ran for and failed at.
+	ReasonRetry Reason = "Retry"
+)
 
 // Creation is a Job to create.
 type Creation struct {
@@ -152,7 +162,7 @@ type Creation struct {
 	Name   string
 	Number int64
 	Reason Reason
-	// Changed names the references and fields that were pending, in the order of the spec.
+	// Changed names the references and fields that were pending, in the order of the spec; for a first run, all of them.
 	Changed []Change
 	// Hashes are the hashes of every field of the spec that this trigger stands for: the observed one, or
 	// the last known one where the object cannot be seen now. Fields that were never seen, or not since
@@ -225,6 +235,9 @@ type Decision struct {
 	Delete []Job
 	// Status is the status to write, or nil where what is stored is right.
 	Status *v1alpha.ChangeTriggeredJobStatus
+	// Deferred is the status that was not written because one was not long ago, where the next decision needs to know it:
+	// when what is pending changed last, so that it settles. It may be forgotten at any time; then it settles later.
+	Deferred *v1alpha.ChangeTriggeredJobStatus
 	// Adopted is the number of the Job that rule 0 took over, or 0.
 	Adopted int64
 	// ReadJobs names Jobs that the decision needs a live read of. The caller reads them, adds each to

@@ -63,14 +63,17 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) field.ErrorList {
 	errs = append(errs, checkSelf(ctj, path.Child("resources"))...)
 	errs = append(errs, checkEnum(spec.EffectiveCondition(), path.Child("condition"),
 		v1alpha.TriggerAny, v1alpha.TriggerAll)...)
-	if c := spec.Cooldown; c != nil && (c.Duration < 0 || c.Duration > v1alpha.MaxCooldown) {
-		errs = append(errs, field.Invalid(path.Child("cooldown"), c.Duration.String(),
-			"must be a duration from 0s to 720h (30 days)"))
-	}
+	errs = append(errs, checkTiming(spec, path)...)
 	if h := spec.History; h != nil && (*h < 1 || *h > maxHistory) {
 		errs = append(errs, field.Invalid(path.Child("history"), *h,
 			fmt.Sprintf("must be from 1 to %d", maxHistory)))
 	}
+	if l := spec.RetriggerLimit; l != nil && (*l < 1 || *l > v1alpha.MaxRetriggerLimit) {
+		errs = append(errs, field.Invalid(path.Child("retriggerLimit"), *l,
+			fmt.Sprintf("must be from 1 to %d", v1alpha.MaxRetriggerLimit)))
+	}
+	errs = append(errs, checkEnum(spec.EffectiveOnFailure(), path.Child("onFailure"),
+		v1alpha.IgnoreFailure, v1alpha.RetriggerOnFailure)...)
 	return append(errs, checkEnum(spec.EffectiveConcurrencyPolicy(), path.Child("concurrencyPolicy"),
 		v1alpha.AllowConcurrent, v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent)...)
 }

@@ -194,6 +194,11 @@ func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 		require.Equal(c, ctj.Generation, ctj.Status.ObservedGeneration)
 	})
 
+	if ctj.Spec.RunsOnCreate() {
+		c.openWindows(t, ctj)
+		c.await(t, ctj, func(collect *assert.CollectT) { require.EqualValues(collect, 1, ctj.Status.TriggerCount) })
+		return
+	}
 	c.changeWhatIsNotWatched(t, ctj)
 	require.NoError(t, c.Client.Get(ctx, client.ObjectKeyFromObject(ctj), ctj))
 	require.Zero(t, ctj.Status.TriggerCount)
@@ -211,6 +216,7 @@ func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 		})
 		require.NoError(t, c.Client.Patch(ctx, ctj, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"suspend":false}}`))))
 	}
+	c.openWindows(t, ctj)
 	c.await(t, ctj, func(collect *assert.CollectT) {
 		require.EqualValues(collect, 1, ctj.Status.TriggerCount)
 		for _, resource := range ctj.Status.ResourceHashes {
@@ -230,6 +236,19 @@ func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 	assert.Equal(t, 1, ours)
 }
 
+// openWindows waits until what is pending waits for a window, and takes the windows away; where one is open now, it has triggered.
+func (c *cluster) openWindows(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
+	if len(ctj.Spec.Windows) == 0 {
+		return
+	}
+	c.await(t, ctj, func(c *assert.CollectT) {
+		if ctj.Status.TriggerCount == 0 {
+			requireProgressing(c, ctj, trigger.ReasonOutsideWindow)
+		}
+	})
+	require.NoError(t, c.Client.Patch(t.Context(), ctj, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"windows":null}}`))))
+}
+
 // changeWhatIsNotWatched changes an annotation of each object: kubectl's own where the whole object counts. A
 // witness that watches nothing but these annotations tells when the operator has seen them all.
 func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
@@ -238,6 +257,7 @@ func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTrigge
 	witness.ObjectMeta = metav1.ObjectMeta{Namespace: ctj.Namespace, Name: "witness"}
 	witness.Status = v1alpha.ChangeTriggeredJobStatus{}
 	witness.Spec.Condition, witness.Spec.Suspend = v1alpha.TriggerAll, nil
+	witness.Spec.Windows, witness.Spec.Settle = nil, nil
 	watched := []string{"metadata.annotations.note", "metadata.annotations['" + corev1.LastAppliedConfigAnnotation + "']"}
 	for i := range witness.Spec.Resources {
 		witness.Spec.Resources[i].Fields = watched

@@ -74,6 +74,10 @@ var specs = []spec{
 	}},
 	{"fields deep inside", refers(v1alpha.ResourceReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "d",
 		Fields: []string{"spec.template.spec.containers[*].image", "spec.replicas"}})},
+	{"outside of its windows", refers(configMap("a", "data"), secret()).and(func(s *v1alpha.ChangeTriggeredJobSpec) {
+		s.Windows = []v1alpha.TriggerWindow{{Schedule: "0 0 29 2 *", Duration: metav1.Duration{Duration: time.Minute}}}
+		s.RunOnCreate, s.OnFailure, s.PendingDeadline = new(true), v1alpha.RetriggerOnFailure, &metav1.Duration{Duration: long}
+	})},
 	{"a kind that nobody serves", refers(v1alpha.ResourceReference{APIVersion: "example.com/v1", Kind: "Nothing", Name: "n"}, configMap("a", "data"))},
 }
 
@@ -320,6 +324,8 @@ func (w *walker) lawful(c require.TestingT, ctj *v1alpha.ChangeTriggeredJob) {
 		reason = trigger.ReasonSuspended
 	case ctj.Spec.Condition == v1alpha.TriggerAll && len(pending) < len(ctj.Status.ResourceHashes):
 		reason = trigger.ReasonWaitingForAll
+	case len(ctj.Spec.Windows) > 0:
+		reason = trigger.ReasonOutsideWindow
 	case ctj.Spec.EffectiveCooldown() == long && ctj.Status.LastTriggeredTime != nil:
 		reason = trigger.ReasonCooldown
 	default:

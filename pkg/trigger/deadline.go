@@ -1,0 +1,51 @@
+package trigger
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+)
+
+// forgets reports whether references that have been pending for too long are to be forgotten after this verdict: not while a
+// Job is on its way to be created for them. What settles is created for soon, and Replace has begun to delete the Job
+// that ran before.
+func (s *state) forgets(v verdict) bool {
+	replacing := v.reason == ReasonJobRunning && s.spec.EffectiveConcurrencyPolicy() == v1alpha.ReplaceConcurrent
+	return s.in.Invalid == "" && !v.due && !replacing && v.reason != ReasonSettling
+}
+
+// forget makes the present state of the references that have been pending for longer than the spec allows their
+// baseline, and says so: nobody is to wonder where a Job is.
+//
+// A reference that the watches have not synced yet is given time: had the operator been there, it might have
+// triggered for it.
+func (s *state) forget() {
+	var forgotten []Change
+	for _, ref := range s.pending() {
+		if end := s.forgottenAt(ref); end.IsZero() || end.After(s.in.Now) || ref.unseen {
+			continue
+		}
+		forgotten = append(forgotten, Change{ObjectReference: ref.ObjectReference, Fields: ref.pendingFields()})
+		ref.pendingSince = time.Time{}
+		for i := range ref.fields {
+			ref.fields[i].answer()
+		}
+	}
+	if s.retrying() && len(s.pending()) == 0 {
+		s.retries = retries{}
+	}
+	if len(forgotten) > 0 {
+		s.events = append(s.events, Warning(EventPendingForgotten, fmt.Sprintf(
+			"Pending for longer than pendingDeadline (%s), and forgotten without a Job: %s", s.spec.EffectivePendingDeadline(), describeChanges(forgotten))))
+	}
+}
+
+// forgottenAt is when a pending reference is forgotten; zero for never.
+func (s *state) forgottenAt(ref *reference) time.Time {
+	deadline := s.spec.EffectivePendingDeadline()
+	if deadline == 0 {
+		return time.Time{}
+	}
+	return ref.since(s.in.Now).Add(deadline)
+}
