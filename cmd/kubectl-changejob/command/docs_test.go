@@ -114,10 +114,12 @@ func example(t *testing.T) *world {
 	triggered := metav1.NewTime(at("11:59:15"))
 	w.observed(sync, func(s *v1alpha.ChangeTriggeredJobStatus) {
 		s.Conditions = conditions(at("11:59:40"), metav1.ConditionTrue, trigger.ReasonCooldown, "Secret shop/db changed; the cooldown ends at 2026-11-29T12:00:15Z")
+		since := metav1.NewTime(at("11:59:40"))
 		s.ResourceHashes = []v1alpha.ResourceHash{
 			hashes(sync.Spec.Resources[0], v1alpha.FieldHash{Field: "data", Hash: "v1-1:1"}),
 			hashes(sync.Spec.Resources[1], v1alpha.FieldHash{Field: "data.password", Hash: "v1-1:2", LastTriggeredHash: "v1-1:3"}),
 		}
+		s.ResourceHashes[1].PendingSince = &since
 		s.TriggerCount, s.LastTriggeredTime, s.LastJobName, s.LastJobStatus = 12, &triggered, last.Name, v1alpha.JobSucceeded
 	})
 
@@ -133,6 +135,8 @@ func example(t *testing.T) *world {
 			hashes(all.Spec.Resources[0], v1alpha.FieldHash{Field: "data", Hash: "v1-1:1"}),
 			hashes(all.Spec.Resources[1], v1alpha.FieldHash{Field: "*", Hash: "v1-1:2", LastTriggeredHash: trigger.Absent}),
 		}
+		since := metav1.NewTime(at("11:00:00"))
+		s.ResourceHashes[1].PendingSince = &since
 	})
 	return w
 }

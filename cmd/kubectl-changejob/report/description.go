@@ -19,6 +19,14 @@ type Description struct {
 	Summary           `json:",inline"`
 	ConcurrencyPolicy v1alpha.ConcurrencyPolicy `json:"concurrencyPolicy"`
 	History           int                       `json:"history"`
+	// Settle and PendingDeadline are absent where the spec has none.
+	Settle          string                  `json:"settle,omitempty"`
+	PendingDeadline string                  `json:"pendingDeadline,omitempty"`
+	Windows         []v1alpha.TriggerWindow `json:"windows"`
+	// Retry tells of onFailure Retrigger; absent where the spec has it not.
+	Retry *Retry `json:"retry,omitempty"`
+	// FirstRunPending is true where runOnCreate owes a Job.
+	FirstRunPending bool `json:"firstRunPending"`
 	// LastTrigger is the last trigger, as its Job tells of it; absent where there was none, or LastTriggerUnknown says why.
 	LastTrigger *Trigger `json:"lastTrigger,omitempty"`
 	// LastTriggerUnknown says why nothing is known of the last trigger but what status says.
@@ -26,6 +34,13 @@ type Description struct {
 	Resources          []Reference        `json:"resources"`
 	Active             []string           `json:"active"`
 	Conditions         []metav1.Condition `json:"conditions"`
+}
+
+// Retry says how far the retries of a failed Job have come.
+type Retry struct {
+	Limit    int32        `json:"limit"`
+	Count    int32        `json:"count"`
+	NextTime *metav1.Time `json:"nextTime,omitempty"`
 }
 
 // What is said where the last Job cannot tell of its trigger.
@@ -45,6 +60,7 @@ func DescriptionOf(ctj *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job, mayListJ
 		Active:            []string{},
 		Conditions:        append([]metav1.Condition{}, ctj.Status.Conditions...),
 	}
+	d.addTimes(ctj)
 	for _, active := range ctj.Status.Active {
 		d.Active = append(d.Active, active.Name)
 	}
@@ -62,4 +78,22 @@ func DescriptionOf(ctj *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job, mayListJ
 		d.LastTriggerUnknown = lastJobNotShown
 	}
 	return d
+}
+
+// addTimes tells when and how often the spec has Jobs run.
+func (d *Description) addTimes(ctj *v1alpha.ChangeTriggeredJob) {
+	d.Windows = append([]v1alpha.TriggerWindow{}, ctj.Spec.Windows...)
+	d.FirstRunPending = ctj.Status.FirstRunPending
+	if settle := ctj.Spec.EffectiveSettle(); settle > 0 {
+		d.Settle = settle.String()
+	}
+	if deadline := ctj.Spec.EffectivePendingDeadline(); deadline > 0 {
+		d.PendingDeadline = deadline.String()
+	}
+	if ctj.Spec.EffectiveOnFailure() == v1alpha.RetriggerOnFailure {
+		d.Retry = &Retry{Limit: ctj.Spec.EffectiveRetriggerLimit()}
+		if retry := ctj.Status.Retry; retry != nil {
+			d.Retry.Count, d.Retry.NextTime = retry.Count, retry.NextTime
+		}
+	}
 }

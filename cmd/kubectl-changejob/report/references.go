@@ -1,6 +1,8 @@
 package report
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
@@ -30,8 +32,10 @@ func (s FieldState) Pending() bool { return s != FieldUnchanged && s != FieldNot
 // Reference is a watched object, and how it stands.
 type Reference struct {
 	trigger.ObjectReference `json:",inline"`
-	Pending                 bool    `json:"pending"`
-	Fields                  []Field `json:"fields"`
+	Pending                 bool `json:"pending"`
+	// PendingSince is when the operator first saw it differ.
+	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
+	Fields       []Field      `json:"fields"`
 	// Message says what is wrong with the reference, where something is.
 	Message string `json:"message,omitempty"`
 }
@@ -51,11 +55,11 @@ func ReferencesOf(ctj *v1alpha.ChangeTriggeredJob) []Reference {
 		path   string
 	}
 	stored := map[place]v1alpha.FieldHash{}
-	messages := map[trigger.ObjectReference]string{}
+	entries := map[trigger.ObjectReference]*v1alpha.ResourceHash{}
 	for i := range ctj.Status.ResourceHashes {
 		entry := &ctj.Status.ResourceHashes[i]
 		object := trigger.ObjectReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
-		messages[object] = entry.Message
+		entries[object] = entry
 		for _, hash := range entry.Fields {
 			stored[place{object, hash.Field}] = hash
 		}
@@ -63,7 +67,10 @@ func ReferencesOf(ctj *v1alpha.ChangeTriggeredJob) []Reference {
 	merged := trigger.References(&ctj.Spec, &ctj.Status)
 	references := make([]Reference, 0, len(merged))
 	for _, m := range merged {
-		reference := Reference{ObjectReference: m.Reference, Fields: make([]Field, 0, len(m.Fields)), Message: messages[m.Reference]}
+		reference := Reference{ObjectReference: m.Reference, Fields: make([]Field, 0, len(m.Fields))}
+		if entry := entries[m.Reference]; entry != nil {
+			reference.Message, reference.PendingSince = entry.Message, entry.PendingSince
+		}
 		for _, path := range m.Fields {
 			hash := stored[place{m.Reference, path}]
 			field := Field{Field: path, State: stateOfField(hash), Exists: hash.Hash != "" && hash.Hash != trigger.Absent}

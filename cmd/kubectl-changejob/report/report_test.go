@@ -121,6 +121,12 @@ func TestTheStateIsWhatMattersMost(t *testing.T) {
 			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
 			state: "FullMoon", next: Next{Time: at(time.Hour), Message: "when what it waits for is there"},
 		},
+		"a window": {
+			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: trigger.ReasonOutsideWindow,
+				Message: "outside of all windows, the next one opens at 2026-11-29T13:00:00Z"}, healthy),
+			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
+			state: trigger.ReasonOutsideWindow, next: Next{Time: at(time.Hour), Message: "when the next window opens"},
+		},
 		"a wait whose end is over": {
 			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: "FullMoon",
 				Message: "it rises at 2026-11-29T11:00:00Z"}, healthy),
@@ -179,12 +185,13 @@ func TestHowAFieldStandsToItsBaseline(t *testing.T) {
 		FieldUnanswered: {hash: "1", last: trigger.Unknown, exists: true},
 	} {
 		ctj := watcher(configMap("a", "data"))
-		ctj.Status.ResourceHashes = []v1alpha.ResourceHash{{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Name: "a", Message: "a message",
+		ctj.Status.ResourceHashes = []v1alpha.ResourceHash{{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Name: "a", Message: "a message", PendingSince: at(-time.Minute),
 			Fields: []v1alpha.FieldHash{{Field: "gone", Hash: "1", LastTriggeredHash: "2"}, {Field: "data", Hash: test.hash, LastTriggeredHash: test.last}}}}
 		references := ReferencesOf(ctj)
 		require.Len(t, references, 1)
 		assert.Equal(t, []Field{{Field: "data", State: want, Exists: test.exists}}, references[0].Fields, "what has left the spec is left out")
 		assert.Equal(t, "a message", references[0].Message)
+		assert.Equal(t, at(-time.Minute), references[0].PendingSince)
 		assert.Equal(t, want.Pending(), references[0].Pending)
 		assert.Len(t, PendingOf(references), map[bool]int{true: 1}[want.Pending()])
 	}
@@ -257,6 +264,20 @@ func TestTheLastTriggerIsToldByItsJob(t *testing.T) {
 	assert.Equal(t, []string{last.Name}, d.Active)
 	assert.Equal(t, lastJobGone, DescriptionOf(ctj, nil, true, now).LastTriggerUnknown)
 	assert.Equal(t, lastJobNotShown, DescriptionOf(ctj, nil, false, now).LastTriggerUnknown)
+}
+
+func TestTheTimesOfASpec(t *testing.T) {
+	ctj := watcher(configMap("a"))
+	d := DescriptionOf(ctj, nil, true, now)
+	assert.Equal(t, Description{Windows: []v1alpha.TriggerWindow{}}, Description{Settle: d.Settle, PendingDeadline: d.PendingDeadline, Windows: d.Windows, Retry: d.Retry, FirstRunPending: d.FirstRunPending})
+
+	ctj.Spec.Settle, ctj.Spec.PendingDeadline = &metav1.Duration{Duration: 5 * time.Second}, &metav1.Duration{Duration: 24 * time.Hour}
+	ctj.Spec.Windows = []v1alpha.TriggerWindow{{Schedule: "0 22 * * *", Duration: metav1.Duration{Duration: time.Hour}}}
+	ctj.Spec.OnFailure = v1alpha.RetriggerOnFailure
+	ctj.Status.Retry, ctj.Status.FirstRunPending = &v1alpha.RetryStatus{Count: 1, NextTime: at(time.Minute)}, true
+	d = DescriptionOf(ctj, nil, true, now)
+	assert.Equal(t, []any{"5s", "24h0m0s", ctj.Spec.Windows, true}, []any{d.Settle, d.PendingDeadline, d.Windows, d.FirstRunPending})
+	assert.Equal(t, &Retry{Limit: 3, Count: 1, NextTime: at(time.Minute)}, d.Retry)
 }
 
 func TestTheGraphJoinsWhatWatchesTheSame(t *testing.T) {

@@ -163,7 +163,17 @@ func waitOf(ctj *v1alpha.ChangeTriggeredJob, pending int, now time.Time) (messag
 	if err != nil || !at.After(now) {
 		return message, nil
 	}
+	if said, known := waits[progressing.Reason]; known {
+		return said, &metav1.Time{Time: at}
+	}
 	return "when what it waits for is there", &metav1.Time{Time: at}
+}
+
+// waits says of waits with an end what they wait for.
+var waits = map[string]string{
+	trigger.ReasonOutsideWindow: "when the next window opens",
+	trigger.ReasonSettling:      "when nothing has changed for a while",
+	trigger.ReasonRetrying:      "when the last Job is tried again",
 }
 
 // timestamp finds times as the operator writes them into conditions.

@@ -28,6 +28,7 @@ func (w *Writer) description(d *report.Description) {
 	w.paragraph("Name:", labelWidth, d.Name)
 	w.paragraph("Namespace:", labelWidth, d.Namespace)
 	w.paragraph("Runs a Job:", labelWidth, runs(d))
+	w.times(d)
 	state := d.State
 	if d.Outdated {
 		state += " (of an older spec: the operator has not seen the present one)"
@@ -66,6 +67,9 @@ func runs(d *report.Description) string {
 	if d.References == 1 {
 		text = "when the resource has changed"
 	}
+	if d.Settle != "" {
+		text += ", once nothing more changes for " + d.Settle
+	}
 	if d.Cooldown != "0s" {
 		text += ", at most one in " + d.Cooldown
 	}
@@ -77,6 +81,30 @@ func runs(d *report.Description) string {
 	default:
 	}
 	return text
+}
+
+// times writes when and how often the spec has Jobs run.
+func (w *Writer) times(d *report.Description) {
+	for i := range d.Windows {
+		label, window := "", &d.Windows[i]
+		if i == 0 {
+			label = "Only in:"
+		}
+		w.paragraph(label, labelWidth, fmt.Sprintf("%s (%s), for %s", window.Schedule, window.EffectiveTimeZone(), window.Duration.Duration))
+	}
+	if d.PendingDeadline != "" {
+		w.paragraph("Forgets:", labelWidth, "what is pending for more than "+d.PendingDeadline)
+	}
+	if d.Retry != nil {
+		text := fmt.Sprintf("a Job that failed, %d of at most %d times so far", d.Retry.Count, d.Retry.Limit)
+		if d.Retry.NextTime != nil {
+			text += ", next in " + w.until(d.Retry.NextTime)
+		}
+		w.paragraph("Tries again:", labelWidth, text)
+	}
+	if d.FirstRunPending {
+		w.paragraph("First run:", labelWidth, "still to come, without any change")
+	}
 }
 
 func (w *Writer) next(n report.Next) string {
@@ -160,6 +188,9 @@ func seconds(n int64) string { return duration.HumanDuration(time.Duration(n) * 
 // reference writes a watched object, and its fields below.
 func (w *Writer) reference(r *report.Reference, indent string) {
 	object := r.String()
+	if r.PendingSince != nil {
+		object += ", pending for " + w.age(r.PendingSince)
+	}
 	if r.Message != "" {
 		object += ": " + r.Message
 	}

@@ -122,7 +122,7 @@ func node(name string) trigger.ObjectReference {
 
 func references() []report.Reference {
 	return []report.Reference{
-		{ObjectReference: configMap("app-config"), Pending: true, Fields: []report.Field{
+		{ObjectReference: configMap("app-config"), Pending: true, PendingSince: ago(25 * time.Minute), Fields: []report.Field{
 			{Field: "data", State: report.FieldChanged, Exists: true},
 			{Field: "metadata.labels['" + strings.Repeat("long/", 40) + "']", State: report.FieldCreated, Exists: true},
 			{Field: "immutable", State: report.FieldUnchanged},
@@ -170,6 +170,15 @@ func TestADescriptionFits(t *testing.T) {
 				return s
 			}(),
 			ConcurrencyPolicy: v1alpha.ReplaceConcurrent, LastTriggerUnknown: "its Job is gone, and with it what it ran for", Resources: references()[:1],
+		},
+		"describe-times": {
+			Summary:           list[0],
+			ConcurrencyPolicy: v1alpha.AllowConcurrent, Settle: "5s", PendingDeadline: "24h0m0s", FirstRunPending: true,
+			Windows: []v1alpha.TriggerWindow{
+				{Schedule: "0 22 * * 1-5", TimeZone: "Europe/Berlin", Duration: metav1.Duration{Duration: 2 * time.Hour}},
+				{Schedule: "0 0 * * 6", Duration: metav1.Duration{Duration: 48 * time.Hour}},
+			},
+			Retry: &report.Retry{Limit: 3, Count: 1, NextTime: in(20 * time.Second)},
 		},
 		"describe-new": {
 			Summary: func() report.Summary {
