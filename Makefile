@@ -76,10 +76,11 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copies of the API types.
 	$(CONTROLLER_GEN) object paths=./apis/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRD, its reference, the manager's cluster role and the webhook configuration.
+manifests: $(CONTROLLER_GEN) ## Generate the CRD, its reference, that of the metrics, the manager's cluster role and the webhook configuration.
 	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:dir=config/crd/bases
 	go run ./hack/crd $(CRD)
 	go run ./hack/apidocs $(CRD) > docs/api-reference.md
+	go run ./hack/metricsdocs > docs/metrics.md
 	$(CONTROLLER_GEN) rbac:roleName=manager-role paths='./controllers/...;./pkg/...' output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) webhook paths=./pkg/admission/... output:webhook:dir=config/webhook
 
@@ -115,11 +116,21 @@ run: ## Run the operator from source against KUBECONFIG, webhooks off, its own o
 ##@ Test
 
 .PHONY: test
-test: control-plane build ## Run every test against a real API server, and check the coverage.
+test: control-plane build promtool ## Run every test against a real API server, and check the coverage.
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/...,./cmd/... -coverprofile=cover.out ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
 		printf "coverage of pkg/, controllers/ and cmd/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
 	go -C hack/localcluster test -count=1 -timeout=10m ./...
+
+.PHONY: promtool
+promtool: ## Have a promtool for the tests of the alerts: yours, or that of Debian's package prometheus, of which nothing else is installed.
+	@if [ -x bin/promtool ] || command -v promtool > /dev/null; then exit 0; fi; \
+	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; cd "$$folder"; \
+	if { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } && dpkg-deb -x prometheus_*.deb .; then \
+		mkdir -p $(BIN) && mv usr/bin/promtool $(BIN)/promtool; \
+	else \
+		echo "SKIPPED: the alerts will NOT be tested: there is no promtool, and Debian's package of it is out of reach."; \
+	fi
 
 # Streaming lists were alpha in v1.29, and end only when something else changes: with them a watch syncs late.
 .PHONY: test-1.29

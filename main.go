@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/zapr"
+	"go.opentelemetry.io/otel/trace"
 	uberzap "go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	batchv1 "k8s.io/api/batch/v1"
@@ -33,6 +34,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -45,6 +47,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/keyedhash"
 	"github.com/nusnewob/kube-changejob/pkg/servingcert"
+	"github.com/nusnewob/kube-changejob/pkg/tracing"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
 )
 
@@ -99,6 +102,7 @@ type options struct {
 	webhookCert    string
 	webhookCertDir string
 	webhookPort    int
+	otlpEndpoint   string
 	zap            zap.Options
 }
 
@@ -146,7 +150,11 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	if err := mgr.Add(key); err != nil {
 		return err
 	}
-	if err := addController(mgr, o, key.Key(), lease); err != nil {
+	tracer, err := addTracing(ctx, mgr, o)
+	if err != nil {
+		return err
+	}
+	if err := addController(mgr, o, key.Key(), lease, tracer); err != nil {
 		return err
 	}
 	var webhookReady healthz.Checker
@@ -192,6 +200,8 @@ func parse(args []string, env func(string) string) (*options, error) {
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "Port of the webhook.")
 	fs.BoolVar(&o.authorize, "authorize-references", true,
 		"Refuse who may not get what their ChangeTriggeredJob watches, or may not create Jobs beside it. Without it, who may write ChangeTriggeredJobs somewhere learns when any object changes, and runs Jobs there.")
+	fs.StringVar(&o.otlpEndpoint, "otlp-endpoint", tracing.Endpoint(env),
+		"Collector of OpenTelemetry traces, by OTLP over gRPC: http://otel-collector.observability:4317, for example (OTEL_EXPORTER_OTLP_ENDPOINT). Nothing is traced where it is empty.")
 	o.zap.BindFlags(fs)
 	for alias, name := range map[string]string{"log-level": "zap-log-level", "log-format": "zap-encoder", "log-timestamp": "zap-time-encoding"} {
 		fs.Var(fs.Lookup(name).Value, alias, "The same as --"+name+".")
@@ -205,6 +215,9 @@ func parse(args []string, env func(string) string) (*options, error) {
 		return nil, err
 	}
 	o.webhooks = env("ENABLE_WEBHOOKS") != "false"
+	if err := tracing.Check(o.otlpEndpoint, env); err != nil {
+		return nil, fmt.Errorf("--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT): %w", err)
+	}
 	return o, o.check(fs.Args())
 }
 
@@ -358,9 +371,22 @@ func modernTLS(config *tls.Config) {
 	config.NextProtos = []string{"http/1.1"}
 }
 
-// addController adds the watch engine and the reconciler.
-func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *controllers.Lease) error {
-	wakeups := &controllers.Wakeups{}
+// addTracing adds the export of traces, and returns what makes them; nil where nothing is traced.
+func addTracing(ctx context.Context, mgr manager.Manager, o *options) (trace.Tracer, error) {
+	if o.otlpEndpoint == "" {
+		return nil, nil
+	}
+	exporter, err := tracing.New(ctx, o.otlpEndpoint, version, mgr.GetLogger().WithName("tracing"))
+	if err != nil {
+		return nil, err
+	}
+	return exporter.Tracer(), mgr.Add(exporter)
+}
+
+// addController adds the watch engine and the reconciler, and what measures both.
+func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *controllers.Lease, tracer trace.Tracer) error {
+	passing := clock.RealClock{}
+	wakeups := &controllers.Wakeups{Clock: passing, Tracer: tracer}
 	engine, err := watch.New(watch.Options{
 		Config:       mgr.GetConfig(),
 		PollInterval: o.pollInterval,
@@ -374,7 +400,11 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 	if err := mgr.Add(engine); err != nil {
 		return err
 	}
-	passing := clock.RealClock{}
+	leads := controllers.Leads(mgr)
+	err = errors.Join(controllers.RegisterMetrics(mgr, version, metrics.Registry), controllers.RegisterWatchMetrics(engine, leads, metrics.Registry))
+	if err != nil {
+		return fmt.Errorf("set up the metrics: %w", err)
+	}
 	reconciler := &controllers.Reconciler{
 		Client:   mgr.GetClient(),
 		Live:     mgr.GetAPIReader(),
@@ -382,6 +412,7 @@ func addController(mgr manager.Manager, o *options, key *keyedhash.Key, lease *c
 		Key:      key,
 		Recorder: controllers.LimitEvents(mgr.GetEventRecorder("kube-changejob"), passing),
 		Clock:    passing,
+		Tracer:   tracer,
 	}
 	if o.leaderElect {
 		reconciler.Term = lease.Term

@@ -43,6 +43,15 @@ func TestFlagsAndTheirEnvironment(t *testing.T) {
 			args: []string{"--authorize-references=false"}, env: inPod,
 			want: func(o *options) { o.authorize = false },
 		},
+		"traces to where OpenTelemetry is told to": {
+			env:  map[string]string{"POD_NAMESPACE": "operators", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"},
+			want: func(o *options) { o.otlpEndpoint = "http://collector:4317" },
+		},
+		"traces to where the flag says": {
+			args: []string{"--otlp-endpoint=https://other:4317"},
+			env:  map[string]string{"POD_NAMESPACE": "operators", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"},
+			want: func(o *options) { o.otlpEndpoint = "https://other:4317" },
+		},
 		"the certificate from files": {
 			args: []string{"--webhook-cert=files", "--webhook-cert-dir=/certs", "--webhook-port=1"}, env: inPod,
 			want: func(o *options) { o.webhookCert, o.webhookCertDir, o.webhookPort = certFiles, "/certs", 1 },
@@ -70,12 +79,13 @@ func TestFlagsThatCannotBe(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"no namespace":            {nil, nil, "--namespace (POD_NAMESPACE) is required"},
-		"a poll interval of zero": {[]string{"--namespace=n", "--poll-interval=0s"}, nil, "--poll-interval (POLL_INTERVAL) must be positive"},
-		"a poll interval of junk": {[]string{"--namespace=n"}, map[string]string{"POLL_INTERVAL": "often"}, "POLL_INTERVAL"},
-		"no workers":              {[]string{"--namespace=n", "--max-concurrent-reconciles=0"}, nil, "--max-concurrent-reconciles must be positive"},
-		"another certificate":     {[]string{"--namespace=n", "--webhook-cert=vault"}, nil, "--webhook-cert must be self or files"},
-		"arguments":               {[]string{"--namespace=n", "now"}, nil, "unexpected arguments: now"},
+		"no namespace":               {nil, nil, "--namespace (POD_NAMESPACE) is required"},
+		"a poll interval of zero":    {[]string{"--namespace=n", "--poll-interval=0s"}, nil, "--poll-interval (POLL_INTERVAL) must be positive"},
+		"a poll interval of junk":    {[]string{"--namespace=n"}, map[string]string{"POLL_INTERVAL": "often"}, "POLL_INTERVAL"},
+		"no workers":                 {[]string{"--namespace=n", "--max-concurrent-reconciles=0"}, nil, "--max-concurrent-reconciles must be positive"},
+		"another certificate":        {[]string{"--namespace=n", "--webhook-cert=vault"}, nil, "--webhook-cert must be self or files"},
+		"a collector without scheme": {[]string{"--namespace=n", "--otlp-endpoint=collector:4317"}, nil, "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT): must be http://HOST:PORT"},
+		"arguments":                  {[]string{"--namespace=n", "now"}, nil, "unexpected arguments: now"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

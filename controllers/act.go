@@ -34,7 +34,7 @@ func (r *Reconciler) create(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	}
 	owner := client.ObjectKeyFromObject(ctj)
 	r.memory.echoes.expectJob(owner, built.Name)
-	err = r.Client.Create(ctx, built)
+	err = r.createJob(ctx, ctj, decision.Create, built)
 	if err != nil {
 		r.memory.echoes.expectJob(owner, "") // if it exists all the same, its event is news
 	}
@@ -42,6 +42,7 @@ func (r *Reconciler) create(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	case err == nil:
 		record.refusal = nil
 		decision.Created(r.Clock.Now())
+		record.answered(decision.Create, r.Clock.Now())
 		logger.Info("Triggered", "reason", decision.Create.Reason, "changed", decision.Create.Changed)
 		return decision, nil
 	case apierrors.IsAlreadyExists(err):
@@ -99,14 +100,16 @@ func (r *Reconciler) refused(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 	return trigger.Decide(*input)
 }
 
-// writeStatus writes status on the version that was decided on; nil is nothing to write.
-func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, status *v1alpha.ChangeTriggeredJobStatus) error {
-	if status == nil {
+// writeStatus writes the status of a decision on the version that was decided on, where there is one to write; jobs are those that were
+// decided on.
+func (r *Reconciler) writeStatus(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, decision trigger.Decision, jobs []trigger.Job) error {
+	if decision.Status == nil {
 		return nil
 	}
-	written := statusUpdate(ctj, status)
-	switch err := r.Client.Status().Update(ctx, written, plainly); {
+	written := statusUpdate(ctj, decision.Status)
+	switch err := r.updateStatus(ctx, ctj, decision.Create, written); {
 	case err == nil:
+		countOutcomes(&ctj.Status, decision.Status, jobs)
 		record.wrote(written.ResourceVersion, r.Clock.Now())
 		r.memory.echoes.expectStatus(client.ObjectKeyFromObject(ctj), written.ResourceVersion)
 		return nil
@@ -150,6 +153,7 @@ func (r *Reconciler) deleteJobs(ctx context.Context, ctj *v1alpha.ChangeTriggere
 		}
 		if err := r.deleteJob(ctx, ctj, doomed, policy); err != nil {
 			log.FromContext(ctx).Error(err, "Could not delete a Job", "job", doomed.Name)
+			deletionsFailed.Inc()
 			failed = true
 		}
 	}

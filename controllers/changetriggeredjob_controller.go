@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -60,7 +61,7 @@ type Watches interface {
 	Scope(kind schema.GroupVersionKind) (namespaced bool, err error)
 }
 
-// Reconciler reconciles ChangeTriggeredJobs. Every field but Term is required.
+// Reconciler reconciles ChangeTriggeredJobs. Every field but Term and Tracer is required.
 type Reconciler struct {
 	// Client writes, and reads from the caches.
 	Client client.Client
@@ -77,8 +78,12 @@ type Reconciler struct {
 	// Term is the number of the time for which this process has led without a gap; 0 while it does not certainly lead, and
 	// then it creates and deletes no Job. Nil stands for one that leads always.
 	Term func() int64
+	// Tracer makes the spans of what is done about a change; nil makes none.
+	Tracer trace.Tracer
 
 	memory *memory
+	// wakeups know when changes were seen; nil knows of none.
+	wakeups *Wakeups
 	// introduced is done once the watches know of everything that the cache had at the start.
 	introduced sync.Once
 }
@@ -175,6 +180,7 @@ func olderThan(copied, written string) bool {
 }
 
 func (r *Reconciler) forget(name types.NamespacedName) {
+	r.wakeups.take(name)
 	r.Watches.Remove(name)
 	r.memory.forget(name)
 }
@@ -182,12 +188,9 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 // reconcile is one round: observe, decide, act.
 func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) (ctrl.Result, error) {
 	record := r.memory.of(ctj)
-	input, err := r.observe(ctx, ctj, record)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	cached := len(input.Jobs)
-	decision, err := r.decide(ctx, ctj, record, &input)
+	record.saw(r.wakeups.take(client.ObjectKeyFromObject(ctj)))
+	ctx = r.traced(ctx, record.seen)
+	input, cached, decision, err := r.observeAndDecide(ctx, ctj, record)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -204,15 +207,30 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 		}
 	}
 	record.deferred = decision.Deferred
-	if err := r.writeStatus(ctx, ctj, record, decision.Status); err != nil {
+	if err := r.writeStatus(ctx, ctj, record, decision, input.Jobs); err != nil {
 		return ctrl.Result{}, err
 	}
 	if decision.Adopted != 0 {
 		record.refusal = nil
+		jobsAdopted.Inc()
 	}
+	record.answer(ctj, decision)
 	r.report(ctx, ctj, record, decision)
 	retry := r.deleteJobs(ctx, ctj, record, decision.Delete)
 	return ctrl.Result{RequeueAfter: soonest(decision.RequeueAfter, retry, pollRunning(input.Jobs, cached))}, nil
+}
+
+// observeAndDecide is the first half of a round. The first cached of the Jobs in input are those that the cache had.
+func (r *Reconciler) observeAndDecide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record) (input trigger.Input, cached int, decision trigger.Decision, err error) {
+	ctx, span := r.span(ctx, ctj, spanDecide)
+	defer func() { end(span, err) }()
+	if input, err = r.observe(ctx, ctj, record); err != nil {
+		return input, 0, decision, err
+	}
+	cached = len(input.Jobs)
+	decision, err = r.decide(ctx, ctj, record, &input)
+	describeDecision(span, ctj, decision)
+	return input, cached, decision, err
 }
 
 // soonest returns the shortest of several waits, of which zero is none.
@@ -288,6 +306,9 @@ func (r *Reconciler) term() int64 {
 // report emits the events of what has been written, and logs a wait once.
 func (r *Reconciler) report(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, decision trigger.Decision) {
 	for _, event := range decision.Events {
+		if event.Reason == trigger.EventUnknownHashes {
+			baselinesLost.Inc()
+		}
 		r.emit(ctj, event)
 	}
 	if decision.Skip != record.skip && decision.Skip != "" {

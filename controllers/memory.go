@@ -55,6 +55,9 @@ type record struct {
 	// skip is the reason for waiting that was logged last.
 	skip string
 
+	// seen is the first change that is pending and was seen by this process. Of what is not pending, nothing is remembered.
+	seen firstSeen
+
 	// spec is what checkSpec made of the spec of its generation.
 	spec *checkedSpec
 }
@@ -108,6 +111,13 @@ func (r *record) refusalFor(generation int64) *trigger.Refusal {
 		return nil
 	}
 	return r.refusal
+}
+
+// saw remembers a change, unless an earlier one is pending.
+func (r *record) saw(seen firstSeen) {
+	if r.seen.at.IsZero() {
+		r.seen = seen
+	}
 }
 
 // wrote remembers our own write of status.

@@ -32,7 +32,7 @@ const (
 // SetupWithManager registers the reconciler with mgr: it is woken by ChangeTriggeredJobs, by their Jobs,
 // and through wakeups by changes of what they reference.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, wakeups *Wakeups, options controller.Options) error {
-	r.memory = newMemory()
+	r.memory, r.wakeups = newMemory(), wakeups
 	if options.RateLimiter == nil {
 		// The default waits up to a quarter of an hour: that long after the API server is back, a trigger would be late.
 		options.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minRetry, maxRetry)

@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -82,11 +83,14 @@ type setup struct {
 	key    *keyedhash.Key
 	clock  clock.PassiveClock
 	term   func() int64
+	tracer trace.Tracer
 }
 
 func withClock(c clock.PassiveClock) setting { return func(s *setup) { s.clock = c } }
 
 func withTerm(term func() int64) setting { return func(s *setup) { s.term = term } }
+
+func withTracer(tracer trace.Tracer) setting { return func(s *setup) { s.tracer = tracer } }
 
 func withFaults(faults interceptor.Funcs) setting { return func(s *setup) { s.faults = faults } }
 
@@ -124,13 +128,13 @@ func (w *world) operate(settings ...setting) *operator {
 		},
 	})
 	require.NoError(w.t, err)
-	wakeups := &Wakeups{}
+	wakeups := &Wakeups{Clock: s.clock, Tracer: s.tracer}
 	engine, err := watch.New(watch.Options{Config: s.config, PollInterval: time.Second, OnChange: wakeups.Enqueue, Log: logr.Discard()})
 	require.NoError(w.t, err)
 	require.NoError(w.t, mgr.Add(engine))
 	reconciler := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Watches: engine, Key: s.key,
-		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: s.clock, Term: s.term,
+		Recorder: mgr.GetEventRecorder("kube-changejob"), Clock: s.clock, Term: s.term, Tracer: s.tracer,
 	}
 	require.NoError(w.t, reconciler.SetupWithManager(mgr, wakeups, controller.Options{
 		MaxConcurrentReconciles: 4, SkipNameValidation: new(true),

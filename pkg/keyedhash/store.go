@@ -89,6 +89,7 @@ func (s *Store) Start(ctx context.Context) error {
 	// The condition is never met, so that only the end of ctx ends this.
 	_ = delay.Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		if err := s.guard(ctx, log); err != nil && ctx.Err() == nil {
+			keyFailures.Inc()
 			log.Error(err, "Cannot keep the Secret, will try again")
 		}
 		return false, nil
@@ -114,10 +115,12 @@ func (s *Store) guard(ctx context.Context, log logr.Logger) error {
 		switch event.Type {
 		case watch.Added, watch.Modified:
 			if secret, ok := event.Object.(*corev1.Secret); ok && !bytes.Equal(secret.Data[DataKey], s.key.bytes()) {
+				keyFailures.Inc()
 				log.Info("The Secret does not hold the key that this process uses. It is left as it is: delete it to "+
 					"have the key in use written again, or restart the operator to use what it holds", "keyInUse", s.key.ID())
 			}
 		case watch.Deleted:
+			keyRewritten.Inc()
 			log.Info("The Secret was deleted and will be created with the same key", "keyInUse", s.key.ID())
 			return nil
 		case watch.Error:

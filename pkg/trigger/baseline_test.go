@@ -134,7 +134,7 @@ func TestHashesOfAnotherKey(t *testing.T) {
 			[]expectation{creates(1), because(Change{objectA, []string{"*"}})}},
 		"what was pending stays pending, and its baseline is unknown": {
 			[]part{suspended, refers(objectA), kept(objectA, "*", "old:2", "old:1"), sees(objectA, sum("1"))},
-			[]expectation{says(objectA, "*", sum("1"), Unknown), tells(EventUnknownHashes)}},
+			[]expectation{says(objectA, "*", sum("1"), Unknown), tells(EventUnknownHashes, ReasonSuspended)}},
 		"bare sums of an older release are taken over without a storm": {
 			[]part{refers(objectA, objectB), kept(objectA, "*", "9f86d081", ""), kept(objectB, "*", "9f86d081", ""),
 				sees(objectA, sum("1")), sees(objectB, Absent)},

@@ -148,6 +148,9 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 			}
 		} else {
 			d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
+			if !v.replace { // else the event of the replacement tells of the wait
+				d.Events = append(d.Events, skips(s.stored, next)...)
+			}
 		}
 	}
 	if d.RequeueAfter == 0 {

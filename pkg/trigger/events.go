@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,6 +49,26 @@ func describeChanges(changed []Change) string {
 		list = append(list, change.String()+" ("+enumerate(change.Fields)+")")
 	}
 	return enumerate(list)
+}
+
+// Skips are the reasons of the events (Normal) that tell why what is pending does not trigger yet: those of the condition Progressing, where it is
+// the ChangeTriggeredJob that asks for the wait. One is told when the wait begins, or is for something else than before.
+var Skips = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonOutsideWindow, ReasonSettling, ReasonJobRunning}
+
+// skipped is the condition Progressing where something pending waits for one of Skips; else it is empty.
+func skipped(status *v1alpha.ChangeTriggeredJobStatus) metav1.Condition {
+	if c := meta.FindStatusCondition(status.Conditions, ConditionProgressing); c != nil && slices.Contains(Skips, c.Reason) {
+		return *c
+	}
+	return metav1.Condition{}
+}
+
+// skips is the event that tells of a wait which begins between last and next.
+func skips(last, next *v1alpha.ChangeTriggeredJobStatus) []Event {
+	if wait := skipped(next); wait.Reason != "" && wait.Reason != skipped(last).Reason {
+		return []Event{Normal(wait.Reason, wait.Message)}
+	}
+	return nil
 }
 
 // transitions are the events that tell a user how status moves from last to next. They follow from the two alone,

@@ -16,7 +16,10 @@ func TestEvents(t *testing.T) {
 	tell(t, map[string]tale{
 		"the first look tells nothing":             {[]part{refers(objectA), sees(objectA, sum("1"))}, []expectation{tellsNothing}},
 		"a Job is created":                         {[]part{changed(objectA)}, []expectation{tells(EventJobCreated)}},
-		"what waits tells nothing":                 {[]part{changed(objectA), triggered(noon)}, []expectation{tellsNothing}},
+		"a wait begins":                            {[]part{changed(objectA), triggered(noon)}, []expectation{tells(ReasonCooldown)}},
+		"a wait goes on":                           {[]part{said(1, "True Watching", "True Cooldown", "False AsExpected"), changed(objectA), triggered(noon)}, []expectation{tellsNothing}},
+		"a wait is for something else":             {[]part{said(1, "True Watching", "True Cooldown", "False AsExpected"), changed(objectA), triggered(noon), suspended}, []expectation{tells(ReasonSuspended)}},
+		"a wait is over":                           {[]part{said(1, "True Watching", "True Cooldown", "False AsExpected"), changed(objectA)}, []expectation{tells(EventJobCreated)}},
 		"a reference is forbidden":                 {[]part{refers(objectA), cannotSee(objectA, Forbidden, 0)}, []expectation{tells(ReasonForbidden)}},
 		"a kind is not served":                     {[]part{refers(objectA), unserved(objectA)}, []expectation{tells(ReasonKindNotServed)}},
 		"the spec is invalid":                      {[]part{refers(objectA), invalid("no")}, []expectation{tells(ReasonInvalidSpec)}},

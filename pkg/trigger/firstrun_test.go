@@ -72,7 +72,7 @@ func TestRunOnCreate(t *testing.T) {
 			[]part{runningOnCreate, settles(20 * time.Second), refers(objectA), sees(objectA, sum("1"))}, []expectation{createsFor(ReasonFirstRun, 1)}},
 		"it is no pending reference that could be forgotten": {
 			[]part{runningOnCreate, owed, suspended, deadline(time.Hour), waiting(objectA, noon.Add(-time.Hour))},
-			[]expectation{createsNothing, owes(true), progressing("True Suspended"), tells(EventPendingForgotten)}},
+			[]expectation{createsNothing, owes(true), progressing("True Suspended"), tells(EventPendingForgotten, ReasonSuspended)}},
 		"with an invalid spec it is owed": {
 			[]part{runningOnCreate, invalid("no"), refers(objectA)}, []expectation{createsNothing, owes(true)}},
 		"refused, it is owed": {

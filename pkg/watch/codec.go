@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidwall/gjson"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -136,6 +137,8 @@ const initialEventsEnd = `metadata.annotations.k8s\.io/initial-events-end`
 type eventStream struct {
 	s      *splitter
 	reduce reducer
+	// dropped counts the events of objects that nobody references; nil counts none.
+	dropped *atomic.Uint64
 	// initial is true until the bookmark that ends the initial events of a streaming list. Before it, the
 	// versions of objects come in no order.
 	initial bool
@@ -229,6 +232,9 @@ func (e *eventStream) event(eventType apiwatch.EventType, body []byte) (apiwatch
 		if kept == nil {
 			if !e.initial {
 				e.passed = o.resourceVersion
+				if e.dropped != nil {
+					e.dropped.Add(1)
+				}
 			}
 			return apiwatch.Event{}, nil
 		}

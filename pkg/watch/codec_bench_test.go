@@ -18,7 +18,7 @@ func BenchmarkEvent(b *testing.B) {
 	for name, object := range map[string]string{"referenced": "watched", "not referenced": "other"} {
 		b.Run(name, func(b *testing.B) {
 			line := event("MODIFIED", strings.Replace(item(object, "1"), `"a":"b"`, `"a":"`+strings.Repeat("x", 4000)+`"`, 1))
-			stream := &eventStream{s: newSplitter(&endless{text: line}), reduce: engine.kinds[configMaps].reduce}
+			stream := &eventStream{s: newSplitter(&endless{text: line}), reduce: engine.kinds[configMaps].reduce, dropped: &engine.counts.dropped}
 			b.SetBytes(int64(len(line)))
 			b.ReportAllocs()
 			for b.Loop() {

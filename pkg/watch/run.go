@@ -65,6 +65,7 @@ func (k *kind) start(s scope) {
 		watching:   r.watching,
 		broken:     r.broken,
 		sleep:      e.sleep,
+		dropped:    &e.counts.dropped,
 	}
 	k.runs[s] = r
 	e.spawn(func() { r.loop(r.ctx) })
@@ -171,6 +172,7 @@ func (r *run) failed(err error, wake wakeups) (again bool) {
 		return false
 	}
 	k.engine.Log.V(1).Info("a watch failed", "kind", k.gvk.String(), "scope", r.scope.String(), "error", err.Error())
+	k.engine.counts.failed(err)
 	r.synced = false
 	r.failures++
 	defer k.retire()
@@ -199,6 +201,7 @@ func (r *run) broken(err error) {
 		if !r.current() {
 			return
 		}
+		k.engine.counts.failed(err)
 		r.synced = false
 		r.lost(NotSynced, err, wake)
 		k.retire()
@@ -312,9 +315,18 @@ func (r *run) event(o *object, exists bool) error {
 	k := r.kind
 	k.engine.update(func(wake wakeups) {
 		ent := k.entries[types.NamespacedName{Namespace: o.Namespace, Name: o.Name}]
-		if ent != nil && !ent.unfit && r.current() {
-			ent.apply(o.sight(exists), wake)
+		if ent == nil || ent.unfit || !r.current() {
+			k.engine.counts.dropped.Add(1)
+			return
 		}
+		seen, became := o.sight(exists), &k.engine.counts.unchanged
+		if !seen.supersedes(ent) {
+			became = &k.engine.counts.outdated
+		}
+		if ent.apply(seen, wake); len(wake) > 0 {
+			became = &k.engine.counts.changed
+		}
+		became.Add(1)
 	})
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,6 +28,8 @@ type source struct {
 	watching func(streamingList bool)
 	broken   func(err error)
 	sleep    func(ctx context.Context, duration time.Duration) bool
+	// dropped counts the events of objects that nobody references; nil counts none.
+	dropped *atomic.Uint64
 
 	// A Reflector does not wait for its own goroutines; these two let wait do so.
 	listing sync.Mutex
@@ -84,7 +87,7 @@ func (s *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatc
 	}
 	s.watching(streamingList)
 	st := &stream{
-		events: eventStream{s: newSplitter(body), reduce: s.reduce, initial: streamingList},
+		events: eventStream{s: newSplitter(body), reduce: s.reduce, dropped: s.dropped, initial: streamingList},
 		body:   body,
 		cancel: cancel,
 		done:   ctx.Done(),

@@ -127,6 +127,7 @@ type Engine struct {
 	large chan struct{}
 	// goroutines counts those that Start waits for. They are added under mu while ctx runs.
 	goroutines sync.WaitGroup
+	counts     counts
 
 	mu     sync.RWMutex
 	ctx    context.Context // of Start; nil before

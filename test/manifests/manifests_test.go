@@ -140,7 +140,7 @@ func TestWhatIsNamespacedIsInTheOperatorsNamespace(t *testing.T) {
 		"Namespace": true, "CustomResourceDefinition": true, "ClusterRole": true, "ClusterRoleBinding": true,
 		"ValidatingWebhookConfiguration": true,
 	}
-	for _, dir := range []string{"default", "certmanager", "prometheus", "network-policy"} {
+	for _, dir := range []string{"default", "certmanager", "prometheus", "grafana", "network-policy"} {
 		for _, object := range render(t, filepath.Join(config, dir)) {
 			want := system
 			if clusterScoped[object.GetKind()] {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +32,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	_ "github.com/nusnewob/kube-changejob/controllers" // it defines metrics, and so do those that it imports
 	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/metrics"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 	operatorprocess "github.com/nusnewob/kube-changejob/test/operator"
@@ -325,6 +328,16 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 		status, body := first.get(t, i.token(t, namespace, "scraper"))
 		assert.Equal(t, http.StatusOK, status)
 		assert.Contains(t, body, "controller_runtime_reconcile_total")
+
+		said, err := operatorprocess.ParseMetrics(strings.NewReader(body))
+		require.NoError(t, err)
+		assert.InDelta(t, 1, said.Sum("changejob_leading"), 0)
+		assert.InDelta(t, 1, said.Sum("changejob_triggers_total", `reason="Change"`), 0)
+		assert.GreaterOrEqual(t, said.Sum("changejob_changetriggeredjobs"), 1.0)
+		assert.GreaterOrEqual(t, said.Sum("changejob_watches", `state="synced"`), 1.0)
+		for _, d := range metrics.Definitions() {
+			assert.Contains(t, body, "# TYPE "+d.Name+" "+string(d.Type)+"\n")
+		}
 	})
 
 	step("neither webhook nor metrics speak TLS before 1.2", func(t *testing.T) {
@@ -347,6 +360,13 @@ func TestTheInstalledOperatorWorks(t *testing.T) {
 		i.change(t, namespace, "two")
 		i.await(t, ctj, 2, waitFor)
 		assert.Equal(t, leader, i.leader(t))
+
+		status, body := second.get(t, i.token(t, namespace, "scraper"))
+		require.Equal(t, http.StatusOK, status)
+		assert.Contains(t, body, "\nchangejob_leading 0\n")
+		for _, d := range metrics.Definitions() {
+			assert.Equal(t, !d.Leader, strings.Contains(body, "# TYPE "+d.Name+" "), "%s, of one that does not lead", d.Name)
+		}
 	})
 
 	step("the other takes over from a leader that was killed, and answers what changed in between", func(t *testing.T) {

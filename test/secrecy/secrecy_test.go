@@ -1,5 +1,5 @@
 // Package secrecy checks that nothing which a watched object contains leaves the operator: neither by its log, however
-// verbose, nor by events, status, metrics, Jobs or the webhook's answers.
+// verbose, nor by events, status, metrics, traces, Jobs or the webhook's answers.
 package secrecy
 
 import (
@@ -28,6 +28,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/collector"
 	"github.com/nusnewob/kube-changejob/test/jobs"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
@@ -69,9 +70,12 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 	require.NoError(t, err)
 
 	hook := server.Env.WebhookInstallOptions
+	traced := collector.Start(t)
 	process := operator.Start(t, operator.Options{
 		KubeConfig: server.KubeConfig, WebhookCertDir: hook.LocalServingCertDir, WebhookPort: hook.LocalServingPort,
-		Args: []string{"--log-level=10", "--metrics-secure=false", "--metrics-bind-address=127.0.0.1:" + metricsPort},
+		Args: []string{"--log-level=10", "--metrics-secure=false", "--metrics-bind-address=127.0.0.1:" + metricsPort,
+			"--otlp-endpoint=" + traced.Endpoint},
+		Env: []string{"OTEL_BSP_SCHEDULE_DELAY=100"},
 	})
 	ctx, namespace := t.Context(), server.Namespace(t)
 	secret := &corev1.Secret{
@@ -121,8 +125,11 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 	triggered("whole", 3)
 	triggered("one-key", 3)
 
+	require.Eventually(t, func() bool { return strings.Count(traced.Text(), `"create Job"`) >= 3 }, patience, tick, "Jobs have traces")
+
 	said := map[string]string{
 		"the log":                process.Log(),
+		"traces":                 traced.Text(),
 		"metrics":                metrics(t, metricsPort),
 		"the webhook's warnings": warnings.String(),
 		"events":                 list(t, server, namespace, &eventsv1.EventList{}),
