@@ -30,7 +30,7 @@ func (r *record) answer(ctj *v1alpha.ChangeTriggeredJob, decision trigger.Decisi
 	switch reason := pendingReason(status); {
 	case reason == "":
 		r.seen = firstSeen{}
-	case slices.Contains(trigger.Skips, reason):
+	case slices.Contains(askedReasons, reason):
 		r.seen.waited = true
 	}
 }

@@ -84,6 +84,7 @@ func TestTheTimeFromAChangeToItsJobIsMeasured(t *testing.T) {
 		"at once":                        {record{seen: firstSeen{at: seen}}, nil, "false"},
 		"after a cooldown":               {record{seen: firstSeen{at: seen}}, []string{trigger.ReasonCooldown}, "true"},
 		"after a suspension that is off": {record{seen: firstSeen{at: seen}}, []string{trigger.ReasonSuspended, trigger.ReasonTriggering}, "true"},
+		"after a Job that failed":        {record{seen: firstSeen{at: seen}}, []string{trigger.ReasonRetrying}, "true"},
 		"after a quota was raised":       {record{seen: firstSeen{at: seen}}, []string{trigger.ReasonJobNotCreated}, "false"},
 		"a change from before the start": {record{}, nil, ""},
 	} {

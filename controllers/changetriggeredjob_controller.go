@@ -306,8 +306,11 @@ func (r *Reconciler) term() int64 {
 // report emits the events of what has been written, and logs a wait once.
 func (r *Reconciler) report(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, decision trigger.Decision) {
 	for _, event := range decision.Events {
-		if event.Reason == trigger.EventUnknownHashes {
+		switch event.Reason {
+		case trigger.EventUnknownHashes:
 			baselinesLost.Inc()
+		case trigger.EventPendingForgotten:
+			pendingForgotten.Inc()
 		}
 		r.emit(ctj, event)
 	}

@@ -29,6 +29,8 @@ func TestEventsAboutTriggersAreLimitedAndThoseAboutTroubleAreNot(t *testing.T) {
 		{"changes that wait for a cooldown", corev1.EventTypeNormal, trigger.ReasonCooldown, 10, 10, 30},
 		{"changes that wait for others", corev1.EventTypeNormal, trigger.ReasonWaitingForAll, 10, 10, 30},
 		{"changes that wait for resume", corev1.EventTypeNormal, trigger.ReasonSuspended, 10, 10, 30},
+		{"changes that wait for a window", corev1.EventTypeNormal, trigger.ReasonOutsideWindow, 10, 10, 30},
+		{"changes that settle", corev1.EventTypeNormal, trigger.ReasonSettling, 10, 10, 30},
 		{"changes that wait for a Job", corev1.EventTypeNormal, trigger.ReasonJobRunning, 10, 10, 30},
 		{"trouble", corev1.EventTypeWarning, trigger.ReasonNameTaken, 25, 25, 0},
 		{"the end of trouble", corev1.EventTypeNormal, trigger.EventRecovered, 25, 25, 0},

@@ -14,8 +14,11 @@ import (
 // triggerReasons are why a trigger happens.
 var triggerReasons = []string{string(trigger.ReasonChange), string(trigger.ReasonFirstRun), string(trigger.ReasonRetry)}
 
+// askedReasons are for what a pending change waits because its ChangeTriggeredJob asks for it.
+var askedReasons = slices.Concat(trigger.Skips, []string{trigger.ReasonRetrying})
+
 // pendingReasons are for what a pending change can wait.
-var pendingReasons = slices.Concat(trigger.Skips, []string{trigger.ReasonTriggering, trigger.ReasonRetrying, trigger.ReasonJobNotCreated, trigger.ReasonNameTaken})
+var pendingReasons = slices.Concat(askedReasons, []string{trigger.ReasonTriggering, trigger.ReasonJobNotCreated, trigger.ReasonNameTaken})
 
 // degradedReasons are why a ChangeTriggeredJob can need attention.
 var degradedReasons = []string{
@@ -46,7 +49,7 @@ var (
 		metrics.Label{Name: "reason", Values: triggerReasons, Open: true})
 	triggerDuration = metrics.NewHistograms("changejob_trigger_duration_seconds",
 		"Time from when a change was seen until its Job was created, in seconds; of several changes that one Job stands for, that of the first. "+
-			"waited is true where the ChangeTriggeredJob asked for a wait: by its cooldown, condition All, suspend, windows, settle or concurrencyPolicy.",
+			"waited is true where the ChangeTriggeredJob asked for a wait: by its cooldown, condition All, suspend, windows, settle, onFailure or concurrencyPolicy.",
 		[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		metrics.Label{Name: "waited", Values: []string{"false", "true"}})
 	jobOutcomes = metrics.NewCounters("changejob_job_outcomes_total",
@@ -67,6 +70,8 @@ var (
 	baselinesLost = metrics.NewCounter("changejob_baselines_lost_total",
 		"ChangeTriggeredJobs whose hashes in status could not be compared, since they were made with another key or by another release: what was not "+
 			"pending took its present state as the new baseline.")
+	pendingForgotten = metrics.NewCounter("changejob_pending_forgotten_total",
+		"Times that references of a ChangeTriggeredJob were pending for longer than its pendingDeadline, and were forgotten.")
 
 	buildInfo = metrics.Describe(metrics.Definition{Name: "changejob_build_info", Type: metrics.Gauge,
 		Help:   "1, for the version that runs.",

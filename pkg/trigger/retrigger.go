@@ -132,8 +132,8 @@ func (s *state) failedAlready() bool {
 // retrigger draws the consequence of how the last Job ended, and reports whether that is to be judged anew.
 //
 // What a failed Job ran for is unanswered again, in the same write that says that it failed, so that whoever decides next finds
-// both or neither. One that vanished has not failed; nor has one that Replace deletes, of which status says already that
-// it is unanswered.
+// both or neither. One that vanished has not failed. One that Replace deletes may fail while it goes: what it ran for is pending
+// already then, and waits for no try.
 func (s *state) retrigger() bool {
 	if s.lastJobStatus == v1alpha.JobSucceeded {
 		tried := s.retrying()
@@ -144,7 +144,7 @@ func (s *state) retrigger() bool {
 		return tried
 	}
 	job := s.lastJob()
-	if !s.failed() || job == nil || !s.retriggers() || s.spec.Undecoded() != nil || s.replaced(job) {
+	if !s.failed() || job == nil || !s.retriggers() || s.spec.Undecoded() != nil {
 		return false
 	}
 	if s.retries.count >= s.spec.EffectiveRetriggerLimit() {
