@@ -18,7 +18,7 @@ OLDER_BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(OLDER_VERSION)
 # The image of opm that the catalog's image is built upon.
 OPM_IMAGE ?= quay.io/operator-framework/opm:v1.73.0
 # The suites that `make test-1.29` runs.
-SUITES ?= ./apis/... ./controllers/... ./pkg/... ./scorecard/... ./test/docs/... ./test/manifests/...
+SUITES ?= ./apis/... ./cmd/... ./controllers/... ./pkg/... ./scorecard/... ./test/docs/... ./test/manifests/...
 # How long each fuzz target runs, and how many of its processes at a time.
 FUZZTIME ?= 10s
 FUZZERS ?= 1
@@ -29,7 +29,7 @@ FAULTS_FLAGS ?=
 # Which benchmarks `make bench` runs, as a regular expression, and more flags of go test, such as -short.
 BENCH ?= .
 BENCHFLAGS ?=
-# The share of pkg/ and controllers/ that the tests must cover, in percent.
+# The share of pkg/, controllers/ and cmd/ that the tests must cover, in percent.
 COVERAGE ?= 85
 # The namespace in which `make run` keeps the operator's own objects: the key of the hashes, the lease.
 NAMESPACE ?= default
@@ -105,7 +105,7 @@ lint: vet $(GOLANGCI_LINT) $(GOVULNCHECK) ## Check format, vet, golangci-lint an
 	fi
 
 .PHONY: demo
-demo: $(if $(OTHER_CLUSTER),,control-plane) build ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
+demo: $(if $(OTHER_CLUSTER),,control-plane) manager ## Show a ConfigMap change turn into a Job; KUBECONFIG=… on the command line uses that cluster.
 	@go build -o bin/demo ./hack/demo
 	@bin/demo $(if $(OTHER_CLUSTER),--kubeconfig='$(KUBECONFIG)')
 
@@ -117,9 +117,9 @@ run: ## Run the operator from source against KUBECONFIG, webhooks off, its own o
 
 .PHONY: test
 test: control-plane build promtool ## Run every test against a real API server, and check the coverage.
-	KUBEBUILDER_ASSETS=$(ASSETS) go test -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/... -coverprofile=cover.out ./...
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/...,./cmd/... -coverprofile=cover.out ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
-		printf "coverage of pkg/ and controllers/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
+		printf "coverage of pkg/, controllers/ and cmd/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
 	go -C hack/localcluster test -count=1 -timeout=10m ./...
 
 .PHONY: promtool
@@ -172,8 +172,15 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 ##@ Build
 
 .PHONY: build
-build: ## Build the operator to bin/manager.
+build: manager plugin ## Build the operator to bin/manager, and the plugin of kubectl to bin/kubectl-changejob.
+
+.PHONY: manager
+manager:
 	$(BUILD) -o bin/manager .
+
+.PHONY: plugin
+plugin: ## Build the plugin of kubectl to bin/kubectl-changejob, which belongs into a folder of PATH.
+	$(BUILD) -o bin/kubectl-changejob ./cmd/kubectl-changejob
 
 .PHONY: build-linux
 build-linux: ## Build the operator for images: bin/manager-linux-amd64 and bin/manager-linux-arm64.

@@ -1,0 +1,435 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/yaml"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
+)
+
+// pending writes the status of a ChangeTriggeredJob that waits in its cooldown.
+func (w *world) pending(ctj *v1alpha.ChangeTriggeredJob, last *batchv1.Job) {
+	at := metav1.NewTime(w.now.Add(-20 * time.Second).Truncate(time.Second))
+	w.observed(ctj, func(s *v1alpha.ChangeTriggeredJobStatus) {
+		s.Conditions = conditions(w.now, metav1.ConditionTrue, trigger.ReasonCooldown, "ConfigMap changed; the cooldown ends")
+		s.ResourceHashes = []v1alpha.ResourceHash{hashes(w.configMap("app-config"), v1alpha.FieldHash{Field: "data", Hash: "v1-1:2", LastTriggeredHash: "v1-1:1"})}
+		s.TriggerCount, s.LastTriggeredTime = 2, &at
+		if last != nil {
+			s.LastJobName, s.LastJobStatus = last.Name, v1alpha.JobSucceeded
+		}
+	})
+}
+
+func TestReportsAreTheSameInJSONAndYAML(t *testing.T) {
+	w := newWorld(t)
+	ctj := w.trigger("config-sync")
+	w.ended(w.fired(ctj, 1), batchv1.JobFailed, w.now.Add(-time.Hour), 90*time.Second)
+	last := w.fired(ctj, 2)
+	w.ended(last, batchv1.JobComplete, w.now.Add(-time.Minute), 4*time.Second)
+	w.pending(ctj, last)
+
+	for _, test := range []struct {
+		args []string
+		into any
+		see  func(any)
+	}{
+		{[]string{"list"}, &report.List{}, func(r any) {
+			items := r.(*report.List).Items
+			require.Len(t, items, 1)
+			assert.Equal(t, []any{"config-sync", "Cooldown", 1, 1, int64(2)},
+				[]any{items[0].Name, items[0].State, items[0].Pending, items[0].References, items[0].TriggerCount})
+			assert.True(t, ctj.Status.LastTriggeredTime.Add(time.Minute).Equal(items[0].Next.Time.Time))
+		}},
+		{[]string{"describe", "config-sync"}, &report.Descriptions{}, func(r any) {
+			d := r.(*report.Descriptions).Items[0]
+			require.NotNil(t, d.LastTrigger)
+			assert.Equal(t, int64(2), d.LastTrigger.Number)
+			assert.Equal(t, []string{"data"}, d.LastTrigger.Changed[0].Fields)
+			assert.Len(t, d.Conditions, 3)
+		}},
+		{[]string{"history", "config-sync"}, &report.History{}, func(r any) {
+			h := r.(*report.History)
+			require.Len(t, h.Triggers, 2)
+			assert.Equal(t, []any{int64(2), "Succeeded", int64(4)}, []any{h.Triggers[0].Number, h.Triggers[0].Outcome, *h.Triggers[0].DurationSeconds})
+			assert.Equal(t, []any{int64(1), "Failed", int64(90)}, []any{h.Triggers[1].Number, h.Triggers[1].Outcome, *h.Triggers[1].DurationSeconds})
+		}},
+		{[]string{"diff"}, &report.Differences{}, func(r any) {
+			assert.Equal(t, []report.Field{{Field: "data", State: report.FieldChanged, Exists: true}}, r.(*report.Differences).Items[0].Resources[0].Fields)
+		}},
+		{[]string{"graph"}, &report.Graph{}, func(r any) {
+			assert.Equal(t, "config-sync", r.(*report.Graph).Objects[0].Triggers[0].Name)
+		}},
+		{[]string{"version"}, &versions{}, func(r any) { assert.Equal(t, "v1.2.3", r.(*versions).Version) }},
+	} {
+		t.Run(test.args[0], func(t *testing.T) {
+			inJSON, inYAML := w.done(append(test.args, "-o", "json")...), w.done(append(test.args, "-o", "yaml")...)
+			converted, err := yaml.YAMLToJSON([]byte(inYAML))
+			require.NoError(t, err)
+			assert.JSONEq(t, inJSON, string(converted))
+			assert.NotContains(t, inJSON, "v1-1:", "hashes are of no use to people")
+			decoder := json.NewDecoder(strings.NewReader(inJSON))
+			decoder.DisallowUnknownFields()
+			require.NoError(t, decoder.Decode(test.into))
+			test.see(test.into)
+			assert.NotEmpty(t, w.done(test.args...))
+		})
+	}
+}
+
+func TestListsAreNeverNull(t *testing.T) {
+	w := newWorld(t)
+	assert.JSONEq(t, `{"items":[]}`, w.done("list", "-o", "json"))
+	assert.JSONEq(t, `{"items":[]}`, w.done("diff", "-o", "json"))
+	assert.JSONEq(t, `{"objects":[]}`, w.done("graph", "-o", "json"))
+	w.trigger("new")
+	for _, args := range [][]string{{"list"}, {"describe", "new"}, {"history", "new"}, {"diff", "new"}, {"graph", "new"}} {
+		assert.NotContains(t, w.done(append(args, "-o", "json")...), "null", args[0])
+	}
+}
+
+func TestNothingToTellIsToldBesideTheOutput(t *testing.T) {
+	w := newWorld(t)
+	for _, command := range []string{"list", "diff", "graph"} {
+		r := w.run(command, "-l", "app=none")
+		assert.Equal(t, result{err: "No ChangeTriggeredJobs in namespace " + w.namespace + " with these labels.\n"}, r)
+	}
+	w.trigger("new")
+	assert.Equal(t, result{err: "No Jobs of " + w.namespace + "/new.\n"}, w.run("history", "new"))
+}
+
+func TestWhatIsSelected(t *testing.T) {
+	w := newWorld(t)
+	label := func(ctj *v1alpha.ChangeTriggeredJob) { ctj.Labels = map[string]string{"app": w.namespace} }
+	w.trigger("one", label)
+	w.trigger("two")
+	elsewhere := *w
+	elsewhere.namespace = server.Namespace(t)
+	elsewhere.trigger("three", label)
+
+	names := func(args ...string) []string {
+		var list report.List
+		require.NoError(t, json.Unmarshal([]byte(w.done(append([]string{"list", "-o", "json"}, args...)...)), &list))
+		var found []string
+		for _, item := range list.Items {
+			found = append(found, item.Name)
+		}
+		return found
+	}
+	for does, test := range map[string]struct{ args, want []string }{
+		"the namespace of the kubeconfig": {nil, []string{"one", "two"}},
+		"those that are named":            {[]string{"two", "one"}, []string{"two", "one"}},
+		"another namespace":               {[]string{"-n", elsewhere.namespace}, []string{"three"}},
+		"by label":                        {[]string{"-l", "app"}, []string{"one"}},
+		"by label, in all namespaces":     {[]string{"-A", "-l", "app in (" + w.namespace + ")"}, []string{"one", "three"}},
+	} {
+		t.Run(does, func(t *testing.T) { assert.ElementsMatch(t, test.want, names(test.args...)) })
+	}
+	assert.Contains(t, w.done("list", "-A"), elsewhere.namespace[:10])
+}
+
+func TestMistakesAreTold(t *testing.T) {
+	w := newWorld(t)
+	w.trigger("config-sync")
+	directory := t.TempDir()
+	for does, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"one that is not there":            {[]string{"list", "config-sync", "none"}, `"none" not found`},
+		"one that is not there, described": {[]string{"describe", "config-sync", "none"}, `"none" not found`},
+		"and suspended":                    {[]string{"suspend", "config-sync", "none"}, `"none" not found`},
+		"and run":                          {[]string{"run", "none"}, `"none" not found`},
+		"an unknown format":                {[]string{"list", "-o", "dot"}, `unknown output format "dot": choose one of json, yaml, wide`},
+		"an unknown command":               {[]string{"frobnicate"}, `unknown command "frobnicate"`},
+		"an unknown flag":                  {[]string{"list", "--frobnicate"}, "unknown flag: --frobnicate"},
+		"no name":                          {[]string{"describe"}, "requires at least 1 arg"},
+		"nothing to suspend":               {[]string{"suspend"}, "name ChangeTriggeredJobs, or select them with -l"},
+		"names in all namespaces":          {[]string{"list", "-A", "config-sync"}, "names are of one namespace"},
+		"names and a selector":             {[]string{"suspend", "-l", "a", "config-sync"}, "leave out either the names or the selector"},
+		"a selector that cannot be read":   {[]string{"list", "-l", "a in"}, "the selector cannot be read"},
+		"a context that is not there":      {[]string{"list", "--context", "none"}, `context "none" does not exist`},
+		"a file that is not there":         {[]string{"check", filepath.Join(directory, "none.yaml")}, "no such file"},
+		"an unknown shell":                 {[]string{"completion", "tcsh"}, `invalid argument "tcsh"`},
+	} {
+		t.Run(does, func(t *testing.T) {
+			r := w.run(test.args...)
+			assert.Equal(t, 1, r.code)
+			assert.Empty(t, r.out, "half told")
+			assert.Contains(t, r.err, "error: ")
+			assert.Contains(t, r.err, test.want)
+			assert.Equal(t, 1, strings.Count(r.err, "\n"), "one line: %s", r.err)
+		})
+	}
+	ctj := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "config-sync"}, ctj))
+	assert.False(t, ctj.Spec.Suspended(), "half done")
+}
+
+func TestAClusterWithoutTheOperatorIsToldSo(t *testing.T) {
+	w := newWorld(t)
+	w.wrap = func(c client.WithWatch) client.WithWatch {
+		return interceptor.NewClient(c, interceptor.Funcs{
+			List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+				return &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: v1alpha.GroupVersion.Group, Kind: v1alpha.Kind}}
+			},
+		})
+	}
+	r := w.run("list")
+	assert.Equal(t, 1, r.code)
+	assert.Equal(t, "error: the cluster does not serve ChangeTriggeredJobs (triggers.changejob.dev/v1alpha): is kube-changejob installed there?\n", r.err)
+
+	stranger := rest.AnonymousClientConfig(server.Config)
+	stranger.BearerToken = "nobody's"
+	r = newWorld(t).as(stranger).run("list")
+	assert.Equal(t, 1, r.code)
+	assert.Equal(t, "error: the cluster does not know you (Unauthorized): check your kubeconfig\n", r.err)
+}
+
+func TestRightsThatAreMissing(t *testing.T) {
+	w := newWorld(t)
+	ctj := w.trigger("config-sync")
+	last := w.fired(ctj, 1)
+	w.pending(ctj, last)
+	reader := w.user("reader", may(v1alpha.GroupVersion.Group, triggers, "get", "list"))
+	nobody := w.user("nobody")
+
+	out := reader.done("describe", "config-sync")
+	assert.Contains(t, out, "unknown: you may not list the Jobs of this namespace", "what status says is told all the same")
+	assert.Contains(t, out, last.Name)
+	reader.done("list")
+	reader.done("diff", "config-sync")
+	for _, args := range [][]string{{"history", "config-sync"}, {"suspend", "config-sync"}, {"run", "config-sync"}, {"list", "-A"}} {
+		r := reader.run(args...)
+		assert.Equal(t, 1, r.code, args[0])
+		assert.Contains(t, r.err, "forbidden", args[0])
+		assert.Empty(t, r.out, args[0])
+	}
+	for _, command := range []string{"list", "graph"} {
+		r := nobody.run(command)
+		assert.Equal(t, 1, r.code)
+		assert.Contains(t, r.err, "forbidden")
+	}
+}
+
+func TestSuspendAndResume(t *testing.T) {
+	w := newWorld(t)
+	suspended := func(name string) bool {
+		ctj := &v1alpha.ChangeTriggeredJob{}
+		require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, ctj))
+		return ctj.Spec.Suspended()
+	}
+	label := func(ctj *v1alpha.ChangeTriggeredJob) { ctj.Labels = map[string]string{"app": "web"} }
+	w.trigger("one", label)
+	w.trigger("two", label)
+	const prefix = "changetriggeredjob.triggers.changejob.dev/"
+
+	assert.Equal(t, prefix+"one suspended\n", w.done("suspend", "one"))
+	assert.True(t, suspended("one"))
+	assert.Equal(t, prefix+"one suspended already\n"+prefix+"two suspended\n", w.done("suspend", "-l", "app=web"))
+	assert.True(t, suspended("two"))
+	assert.Equal(t, prefix+"two resumed\n", w.done("resume", "two"))
+	assert.False(t, suspended("two"))
+	assert.True(t, suspended("one"))
+}
+
+func TestWhatIsRefusedForOneIsDoneForNone(t *testing.T) {
+	w := newWorld(t)
+	w.trigger("one")
+	w.trigger("two")
+	rule := may(v1alpha.GroupVersion.Group, triggers, "patch")
+	rule.ResourceNames = []string{"one"}
+	half := w.user("half", may(v1alpha.GroupVersion.Group, triggers, "get", "list"), rule)
+	r := half.run("suspend", "one", "two")
+	assert.Equal(t, 1, r.code)
+	assert.Empty(t, r.out)
+	assert.Contains(t, r.err, `"two" is forbidden`)
+	ctj := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "one"}, ctj))
+	assert.False(t, ctj.Spec.Suspended())
+}
+
+func TestRunAsksWithANewValueEachTime(t *testing.T) {
+	w := newWorld(t)
+	w.now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	w.trigger("config-sync")
+	asked := func() (value, forced string) {
+		ctj := &v1alpha.ChangeTriggeredJob{}
+		require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "config-sync"}, ctj))
+		return ctj.Annotations[runNowAnnotation], ctj.Annotations[runNowForceAnnotation]
+	}
+	assert.Equal(t, "changetriggeredjob.triggers.changejob.dev/config-sync asked to run\n", w.done("run", "config-sync"))
+	first, forced := asked()
+	assert.Regexp(t, `^2026-11-29T12:00:00Z-[a-z0-9]{8}$`, first)
+	assert.Empty(t, forced)
+	w.done("run", "config-sync")
+	second, _ := asked()
+	assert.NotEqual(t, first, second)
+
+	w.done("suspend", "config-sync")
+	r := w.run("run", "config-sync")
+	assert.Equal(t, 1, r.code)
+	assert.Equal(t, "error: changetriggeredjob.triggers.changejob.dev/config-sync is suspended: resume it, or run it with --force\n", r.err)
+	still, _ := asked()
+	assert.Equal(t, second, still)
+	w.done("run", "config-sync", "--force")
+	third, forced := asked()
+	assert.NotEqual(t, second, third)
+	assert.Equal(t, third, forced)
+}
+
+// answering stands in for the operator: when somebody asks, it does what answer says with the value.
+func (w *world) answering(answer func(value string)) {
+	w.wrap = func(c client.WithWatch) client.WithWatch {
+		return interceptor.NewClient(c, interceptor.Funcs{
+			Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+				if err := c.Patch(ctx, object, patch, opts...); err != nil {
+					return err
+				}
+				answer(object.GetAnnotations()[runNowAnnotation])
+				return nil
+			},
+		})
+	}
+}
+
+func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
+	asked := func(value string) func(*batchv1.Job) {
+		return func(j *batchv1.Job) { j.Annotations[runNowAnnotation] = value }
+	}
+	for does, test := range map[string]struct {
+		answer func(*world, *v1alpha.ChangeTriggeredJob, string)
+		out    string
+		err    string
+	}{
+		"until it has succeeded": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				w.ended(w.fired(ctj, 1), batchv1.JobFailed, w.now, 0) // another one
+				w.ended(w.fired(ctj, 2, asked(value)), batchv1.JobComplete, w.now, time.Second)
+			},
+			out: `^job.batch/config-sync-[0-9a-v]{10} succeeded\n$`,
+		},
+		"and fails where it has failed": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				w.ended(w.fired(ctj, 1, asked(value)), batchv1.JobFailed, w.now, time.Second)
+			},
+			err: `^error: Job config-sync-[0-9a-v]{10} has failed\n$`,
+		},
+		"and tells that somebody else has asked": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, _ string) {
+				ctj.Annotations = map[string]string{runNowAnnotation: "else"}
+				ctj.ResourceVersion = ""
+				require.NoError(w.t, server.Client.Update(w.t.Context(), fresh(w, ctj)))
+			},
+			err: `^error: somebody else has asked .* to run before a Job was there\n$`,
+		},
+		"no longer than it is told to": {
+			answer: func(*world, *v1alpha.ChangeTriggeredJob, string) {},
+			err:    `^error: no Job has started in time: see kubectl changejob describe config-sync\n$`,
+		},
+		"nor for a Job that does not end": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) { w.fired(ctj, 1, asked(value)) },
+			err:    `^error: Job config-sync-[0-9a-v]{10} has not ended in time\n$`,
+		},
+	} {
+		t.Run(does, func(t *testing.T) {
+			w := newWorld(t)
+			ctj := w.trigger("config-sync")
+			w.answering(func(value string) { test.answer(w, ctj, value) })
+			timeout := "1m"
+			if strings.Contains(test.err, "in time") {
+				timeout = "700ms"
+			}
+			r := w.run("run", "config-sync", "--wait", "--timeout", timeout)
+			assert.Equal(t, test.err != "", r.code == 1)
+			assert.Regexp(t, test.out, r.out)
+			assert.Regexp(t, test.err, r.err)
+		})
+	}
+}
+
+// fresh is the stored ChangeTriggeredJob with the annotations of ctj.
+func fresh(w *world, ctj *v1alpha.ChangeTriggeredJob) *v1alpha.ChangeTriggeredJob {
+	stored := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(w.t, server.Client.Get(w.t.Context(), client.ObjectKeyFromObject(ctj), stored))
+	stored.Annotations = ctj.Annotations
+	return stored
+}
+
+func TestColoursOnlyWhereTheyAreWanted(t *testing.T) {
+	w := newWorld(t)
+	ctj := w.trigger("config-sync")
+	w.pending(ctj, nil)
+	assert.NotContains(t, w.done("list"), "\x1b", "no terminal")
+	w.terminal = 100
+	assert.Contains(t, w.done("list"), "\x1b")
+	assert.NotContains(t, w.done("list", "-o", "json"), "\x1b", "for programs")
+	w.env["NO_COLOR"] = "1"
+	assert.NotContains(t, w.done("list"), "\x1b")
+	delete(w.env, "NO_COLOR")
+	w.env["TERM"] = "dumb"
+	assert.NotContains(t, w.done("list"), "\x1b")
+}
+
+func TestCompletion(t *testing.T) {
+	w := newWorld(t)
+	w.trigger("config-sync")
+	w.trigger("rollout")
+	complete := func(w *world, args ...string) []string {
+		// The flag for the kubeconfig stands first: completion reads the words before the last.
+		r := w.complete(args...)
+		var found []string
+		for line := range strings.Lines(r.out) {
+			if !strings.HasPrefix(line, ":") {
+				name, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+				found = append(found, name)
+			}
+		}
+		return found
+	}
+	assert.Equal(t, []string{"config-sync", "rollout"}, complete(w, "describe", ""))
+	assert.Equal(t, []string{"rollout"}, complete(w, "describe", "config-sync", ""))
+	assert.Empty(t, complete(w, "run", "config-sync", ""), "run takes one")
+	assert.Equal(t, []string{"json", "yaml", "wide"}, complete(w, "list", "-o", ""))
+	assert.Contains(t, complete(w, "list", "-n", ""), w.namespace)
+	assert.Contains(t, complete(w, ""), "describe")
+	assert.Empty(t, complete(w.user("nobody"), "describe", ""))
+
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		assert.Contains(t, w.done("completion", shell), "__complete", shell)
+	}
+	assert.Equal(t, kubectlScript, w.done("completion", "kubectl"))
+}
+
+// complete asks what the last of the words may be.
+func (w *world) complete(words ...string) result {
+	name, args := "__complete", append([]string{"--kubeconfig=" + w.kubeconfig}, words...)
+	w.t.Helper()
+	return w.runBare(append([]string{name}, args...)...)
+}
+
+func TestTheHelpFitsAndNamesEveryCommand(t *testing.T) {
+	w := newWorld(t)
+	help := w.done("--help")
+	for _, command := range []string{"list", "describe", "history", "diff", "graph", "check", "run", "suspend", "resume", "version", "completion"} {
+		assert.Contains(t, help, "\n  "+command+" ")
+		assert.Contains(t, w.done(command, "--help"), "kubectl changejob "+command)
+	}
+	assert.Equal(t, help, w.done(), "without a command, too")
+}

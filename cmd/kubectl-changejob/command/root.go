@@ -1,0 +1,87 @@
+// Package command holds the plugin's commands, one a file: each reads flags, asks the cluster with the user's own rights, and
+// has package text or an encoder write what package report made of the answers.
+//
+// A command writes all of its output at its end, or none of it: what fails on the way leaves nothing half told.
+package command
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Environment is what the process gives to the commands.
+type Environment struct {
+	Streams genericiooptions.IOStreams
+	// Getenv reads the environment; by default, it is empty.
+	Getenv func(string) string
+	// Version is the plugin's.
+	Version string
+	// Now tells the time; by default, time.Now.
+	Now func() time.Time
+	// Terminal tells whether what is written goes to a terminal, and how wide that is; by default, it is found out.
+	Terminal func() (columns int, ok bool)
+	// Wrap changes the client that the commands use; by default, it does not.
+	Wrap func(client.WithWatch) client.WithWatch
+}
+
+// plugin is what the commands share.
+type plugin struct {
+	Environment
+	flags *genericclioptions.ConfigFlags
+}
+
+// Run runs the command that args name, and returns the exit code.
+func Run(ctx context.Context, args []string, environment Environment) int {
+	root := newRoot(environment)
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		_, _ = fmt.Fprintln(environment.Streams.ErrOut, "error:", explain(err))
+		return 1
+	}
+	return 0
+}
+
+func newRoot(environment Environment) *cobra.Command {
+	p := &plugin{Environment: environment, flags: genericclioptions.NewConfigFlags(true)}
+	p.setDefaults()
+	root := &cobra.Command{
+		Use:   "kubectl-changejob",
+		Short: "Show and steer ChangeTriggeredJobs",
+		Long: "Show and steer ChangeTriggeredJobs: why a Job ran, what is pending, when the next one is due.\n\n" +
+			"Everything is done with the rights of your own kubeconfig.",
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl changejob"},
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(p.Streams.In)
+	root.SetOut(p.Streams.Out)
+	root.SetErr(p.Streams.ErrOut)
+	p.flags.AddFlags(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("namespace", p.completeNamespaces) // the flag is there
+	root.AddCommand(
+		p.list(), p.describe(), p.history(), p.diff(), p.graph(), p.check(),
+		p.run(), p.suspend(), p.resume(), p.version(), completion(root),
+	)
+	return root
+}
+
+func (p *plugin) setDefaults() {
+	if p.Getenv == nil {
+		p.Getenv = func(string) string { return "" }
+	}
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	if p.Terminal == nil {
+		p.Terminal = terminalOf(p.Streams.Out)
+	}
+}

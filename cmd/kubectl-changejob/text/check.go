@@ -1,0 +1,111 @@
+package text
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
+)
+
+// maxShown is how much of a value is shown to people; programs get all of it.
+const maxShown = 200
+
+// Checks writes what was found of the ChangeTriggeredJobs of a file.
+func (w *Writer) Checks(checks report.Checks) {
+	for i := range checks.Items {
+		if i > 0 {
+			w.line("")
+		}
+		w.check(&checks.Items[i])
+	}
+	if len(checks.Skipped) > 0 {
+		w.line("")
+		w.paragraph("Skipped: ", length("Skipped: "), strings.Join(checks.Skipped, ", "))
+	}
+}
+
+func (w *Writer) check(c *report.Check) {
+	verdict, colour := "invalid", red
+	if c.Valid {
+		verdict, colour = "valid, would be created", green
+		if c.Action == report.ActionUpdate {
+			verdict = "valid, would be updated"
+		}
+	}
+	title := clean(c.Namespace + "/" + c.Name)
+	if w.Width != Unlimited {
+		title = cut(title, w.Width-length(": "+verdict))
+	}
+	w.line(title + ": " + w.paint(verdict, colour))
+	for _, problem := range c.Problems {
+		w.paragraph("  Error:   ", length("  Error:   "), problem.String())
+	}
+	for _, warning := range c.Warnings {
+		w.paragraph("  Warning: ", length("  Warning: "), warning)
+	}
+	for i := range c.Looks {
+		w.look(&c.Looks[i])
+	}
+}
+
+func (w *Writer) look(look *report.CheckReference) {
+	text := look.String()
+	switch look.Exists {
+	case report.ExistsYes:
+		text += ": exists"
+	case report.ExistsNo:
+		text += ": does not exist"
+	default:
+		text += ": not known whether it exists"
+	}
+	if look.Message != "" {
+		text += " (" + look.Message + ")"
+	}
+	const indent = "  "
+	w.paragraph(indent, len(indent), text)
+	if look.Exists != report.ExistsYes {
+		return
+	}
+	for _, field := range look.Fields {
+		w.paragraph(indent+indent, 2*len(indent), field.Field+": "+selects(field))
+	}
+}
+
+// selects says what a path selects: "nothing", "object with 2 entries", "3 values (string of 4 characters, …)".
+func selects(field report.CheckField) string {
+	var parts []string
+	for _, selected := range field.Selected {
+		part := kindAndSize(selected)
+		if selected.Value != nil {
+			part += " " + cut(string(selected.Value), maxShown)
+		}
+		parts = append(parts, part)
+	}
+	switch field.Values {
+	case 0:
+		return "nothing"
+	case 1:
+		return strings.Join(parts, "")
+	}
+	if field.Values > len(parts) {
+		parts = append(parts, "…")
+	}
+	return fmt.Sprintf("%d values (%s)", field.Values, strings.Join(parts, ", "))
+}
+
+func kindAndSize(s report.Selected) string {
+	if s.Size == nil {
+		return s.Type
+	}
+	switch s.Type {
+	case "object":
+		if *s.Size == 1 {
+			return "object with 1 entry"
+		}
+		return fmt.Sprintf("object with %d entries", *s.Size)
+	case "list":
+		return "list with " + plural(*s.Size, "element")
+	default:
+		return "string of " + plural(*s.Size, "character")
+	}
+}
