@@ -268,11 +268,14 @@ func TestWhatIsRefusedForOneIsDoneForNone(t *testing.T) {
 func TestRunAsksWithANewValueEachTime(t *testing.T) {
 	w := newWorld(t)
 	w.now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	w.trigger("config-sync")
+	ctj := w.trigger("config-sync")
+	r := w.run("run", "config-sync")
+	assert.Equal(t, "error: the operator has not looked at changetriggeredjob.triggers.changejob.dev/config-sync yet: wait until it is Available\n", r.err)
+	w.pending(ctj, nil)
 	asked := func() (value, forced string) {
 		ctj := &v1alpha.ChangeTriggeredJob{}
 		require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "config-sync"}, ctj))
-		return ctj.Annotations[runNowAnnotation], ctj.Annotations[runNowForceAnnotation]
+		return ctj.Annotations[v1alpha.RunNowAnnotation], ctj.Annotations[v1alpha.RunNowForceAnnotation]
 	}
 	assert.Equal(t, "changetriggeredjob.triggers.changejob.dev/config-sync asked to run\n", w.done("run", "config-sync"))
 	first, forced := asked()
@@ -283,7 +286,7 @@ func TestRunAsksWithANewValueEachTime(t *testing.T) {
 	assert.NotEqual(t, first, second)
 
 	w.done("suspend", "config-sync")
-	r := w.run("run", "config-sync")
+	r = w.run("run", "config-sync")
 	assert.Equal(t, 1, r.code)
 	assert.Equal(t, "error: changetriggeredjob.triggers.changejob.dev/config-sync is suspended: resume it, or run it with --force\n", r.err)
 	still, _ := asked()
@@ -302,16 +305,32 @@ func (w *world) answering(answer func(value string)) {
 				if err := c.Patch(ctx, object, patch, opts...); err != nil {
 					return err
 				}
-				answer(object.GetAnnotations()[runNowAnnotation])
+				answer(object.GetAnnotations()[v1alpha.RunNowAnnotation])
 				return nil
+			},
+			// After each look at the Jobs, the world moves on.
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				err := c.List(ctx, list, opts...)
+				if next := w.onJobs; next != nil {
+					w.onJobs = nil
+					next()
+				}
+				return err
 			},
 		})
 	}
 }
 
+// answered writes status as an operator that has answered a value.
+func (w *world) answered(ctj *v1alpha.ChangeTriggeredJob, value string) {
+	stored := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(w.t, server.Client.Get(w.t.Context(), client.ObjectKeyFromObject(ctj), stored))
+	w.observed(stored, func(s *v1alpha.ChangeTriggeredJobStatus) { s.LastRunNow = value })
+}
+
 func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 	asked := func(value string) func(*batchv1.Job) {
-		return func(j *batchv1.Job) { j.Annotations[runNowAnnotation] = value }
+		return func(j *batchv1.Job) { j.Annotations[v1alpha.RunNowAnnotation] = value }
 	}
 	for does, test := range map[string]struct {
 		answer func(*world, *v1alpha.ChangeTriggeredJob, string)
@@ -333,11 +352,35 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 		},
 		"and tells that somebody else has asked": {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, _ string) {
-				ctj.Annotations = map[string]string{runNowAnnotation: "else"}
+				ctj.Annotations = map[string]string{v1alpha.RunNowAnnotation: "else"}
 				ctj.ResourceVersion = ""
 				require.NoError(w.t, server.Client.Update(w.t.Context(), fresh(w, ctj)))
 			},
 			err: `^error: somebody else has asked .* to run before a Job was there\n$`,
+		},
+		"and tells that the operator refuses": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) { w.answered(ctj, value) },
+			err:    `^error: the operator refused to run a Job: see kubectl events --for ctj/config-sync\n$`,
+		},
+		"and goes on with the successor of one that was replaced": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				replaced := w.fired(ctj, 1, asked(value))
+				w.onJobs = func() { // at the second look it is gone, and at the third its successor is there
+					require.NoError(w.t, server.Client.Delete(w.t.Context(), replaced, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+					w.onJobs = func() { w.ended(w.fired(ctj, 2, asked(value)), batchv1.JobComplete, w.now, time.Second) }
+				}
+			},
+			out: `^job.batch/config-sync-[0-9a-v]{10} succeeded\n$`,
+		},
+		"and tells that the Job is gone": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				gone := w.fired(ctj, 1, asked(value))
+				w.answered(ctj, value)
+				w.onJobs = func() {
+					require.NoError(w.t, server.Client.Delete(w.t.Context(), gone, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+				}
+			},
+			err: `^error: Job config-sync-[0-9a-v]{10} is gone, and its end was not seen\n$`,
 		},
 		"no longer than it is told to": {
 			answer: func(*world, *v1alpha.ChangeTriggeredJob, string) {},
@@ -351,6 +394,7 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 		t.Run(does, func(t *testing.T) {
 			w := newWorld(t)
 			ctj := w.trigger("config-sync")
+			w.pending(ctj, nil)
 			w.answering(func(value string) { test.answer(w, ctj, value) })
 			timeout := "1m"
 			if strings.Contains(test.err, "in time") {

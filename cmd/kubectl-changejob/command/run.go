@@ -18,12 +18,6 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/job"
 )
 
-// The annotations by which the operator is asked for a Job; see package v1alpha.
-const (
-	runNowAnnotation      = "changejob.dev/run-now"
-	runNowForceAnnotation = "changejob.dev/run-now-force"
-)
-
 const (
 	// defaultPatience is how long run --wait waits.
 	defaultPatience = 10 * time.Minute
@@ -40,7 +34,7 @@ func (p *plugin) run() *cobra.Command {
 		Long: "Have a Job run now, whatever has changed and however long the cooldown still is. It counts as a trigger as any other: it\n" +
 			"has the next number, and what had changed by then is answered.\n\n" +
 			"A ChangeTriggeredJob that is suspended runs none, unless --force says so. The operator is asked by the annotation\n" +
-			runNowAnnotation + ", which takes the right to patch the ChangeTriggeredJob, and that to create Jobs.",
+			v1alpha.RunNowAnnotation + ", which takes the right to patch the ChangeTriggeredJob, and that to create Jobs.",
 		Example: "  kubectl changejob run config-sync\n  kubectl changejob run config-sync --wait --timeout 5m",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -86,11 +80,15 @@ func (c *cluster) runNow(ctx context.Context, name string, force bool, now time.
 	if ctj.Spec.Suspended() && !force {
 		return nil, "", fmt.Errorf("%s is suspended: resume it, or run it with --force", nameOf(ctj))
 	}
+	if ctj.Status.ObservedGeneration == 0 {
+		// What it is seen with first counts as answered: it may be a copy.
+		return nil, "", fmt.Errorf("the operator has not looked at %s yet: wait until it is Available", nameOf(ctj))
+	}
 	// The time is for people; the rest keeps two who ask at once from asking the same.
 	value := now.UTC().Format(time.RFC3339) + "-" + rand.String(suffix)
-	annotations := map[string]string{runNowAnnotation: value}
+	annotations := map[string]string{v1alpha.RunNowAnnotation: value}
 	if force {
-		annotations[runNowForceAnnotation] = value
+		annotations[v1alpha.RunNowForceAnnotation] = value
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
 	if err != nil {
@@ -118,13 +116,18 @@ func (c *cluster) awaitRun(ctx context.Context, asked *v1alpha.ChangeTriggeredJo
 		if err != nil {
 			return false, err
 		}
+		answered := ctj.Status.LastRunNow == value
 		found := askedBy(jobs, ctj, value)
 		switch {
 		case found != nil:
 			started = found
+		case started != nil && !answered:
+			started = nil // it was replaced before it had ended, and the next Job answers in its place
 		case started != nil:
 			return false, fmt.Errorf("Job %s is gone, and its end was not seen", started.Name) //nolint:staticcheck // a kind's name
-		case ctj.Annotations[runNowAnnotation] != value:
+		case answered:
+			return false, fmt.Errorf("the operator refused to run a Job: see kubectl events --for ctj/%s", asked.Name)
+		case ctj.Annotations[v1alpha.RunNowAnnotation] != value:
 			return false, fmt.Errorf("somebody else has asked %s to run before a Job was there", nameOf(ctj))
 		}
 		if started == nil || job.Outcome(started) == v1alpha.JobActive {
@@ -142,12 +145,17 @@ func (c *cluster) awaitRun(ctx context.Context, asked *v1alpha.ChangeTriggeredJo
 	return ended, err
 }
 
-// askedBy returns the Job that was made for a value of the annotation.
+// askedBy returns the Job that was made for a value of the annotation; the last one, where one before was replaced.
 func askedBy(jobs []batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, value string) *batchv1.Job {
+	var last *batchv1.Job
 	for i := range jobs {
-		if job.Owned(&jobs[i], ctj.UID) && jobs[i].Annotations[runNowAnnotation] == value {
-			return &jobs[i]
+		j := &jobs[i]
+		if !job.Owned(j, ctj.UID) || j.Annotations[v1alpha.RunNowAnnotation] != value {
+			continue
+		}
+		if last == nil || last.CreationTimestamp.Before(&j.CreationTimestamp) {
+			last = j
 		}
 	}
-	return nil
+	return last
 }

@@ -41,6 +41,8 @@ type world struct {
 	env        map[string]string
 	terminal   int
 	wrap       func(client.WithWatch) client.WithWatch
+	// onJobs happens once, after the next list.
+	onJobs func()
 }
 
 func newWorld(t *testing.T) *world {

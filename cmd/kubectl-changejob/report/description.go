@@ -30,10 +30,12 @@ type Description struct {
 	// LastTrigger is the last trigger, as its Job tells of it; absent where there was none, or LastTriggerUnknown says why.
 	LastTrigger *Trigger `json:"lastTrigger,omitempty"`
 	// LastTriggerUnknown says why nothing is known of the last trigger but what status says.
-	LastTriggerUnknown string             `json:"lastTriggerUnknown,omitempty"`
-	Resources          []Reference        `json:"resources"`
-	Active             []string           `json:"active"`
-	Conditions         []metav1.Condition `json:"conditions"`
+	LastTriggerUnknown string      `json:"lastTriggerUnknown,omitempty"`
+	Resources          []Reference `json:"resources"`
+	// RunNowPending is true where a Job was asked for, and the operator has not answered yet.
+	RunNowPending bool               `json:"runNowPending"`
+	Active        []string           `json:"active"`
+	Conditions    []metav1.Condition `json:"conditions"`
 }
 
 // Retry says how far the retries of a failed Job have come.
@@ -57,6 +59,7 @@ func DescriptionOf(ctj *v1alpha.ChangeTriggeredJob, jobs []batchv1.Job, mayListJ
 		ConcurrencyPolicy: ctj.Spec.EffectiveConcurrencyPolicy(),
 		History:           ctj.Spec.EffectiveHistory(),
 		Resources:         ReferencesOf(ctj),
+		RunNowPending:     runNowPending(ctj),
 		Active:            []string{},
 		Conditions:        append([]metav1.Condition{}, ctj.Status.Conditions...),
 	}
@@ -96,4 +99,11 @@ func (d *Description) addTimes(ctj *v1alpha.ChangeTriggeredJob) {
 			d.Retry.Count, d.Retry.NextTime = retry.Count, retry.NextTime
 		}
 	}
+}
+
+// runNowPending reports whether a Job was asked for that there is no answer to yet. A value that is too long is answered by
+// another text.
+func runNowPending(ctj *v1alpha.ChangeTriggeredJob) bool {
+	asked := ctj.Annotations[v1alpha.RunNowAnnotation]
+	return asked != "" && len(asked) <= v1alpha.MaxRunNowLength && asked != ctj.Status.LastRunNow
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -278,6 +279,24 @@ func TestTheTimesOfASpec(t *testing.T) {
 	d = DescriptionOf(ctj, nil, true, now)
 	assert.Equal(t, []any{"5s", "24h0m0s", ctj.Spec.Windows, true}, []any{d.Settle, d.PendingDeadline, d.Windows, d.FirstRunPending})
 	assert.Equal(t, &Retry{Limit: 3, Count: 1, NextTime: at(time.Minute)}, d.Retry)
+}
+
+func TestAJobThatWasAskedForIsPendingUntilTheAnswer(t *testing.T) {
+	for does, test := range map[string]struct {
+		asked, answered string
+		want            bool
+	}{
+		"nobody has asked":             {},
+		"it was asked for":             {asked: "1", want: true},
+		"and again":                    {asked: "2", answered: "1", want: true},
+		"and answered":                 {asked: "2", answered: "2"},
+		"in a way that is no question": {asked: strings.Repeat("1", 129), answered: "sha256:…"},
+	} {
+		ctj := watcher(configMap("a"))
+		ctj.Annotations = map[string]string{v1alpha.RunNowAnnotation: test.asked}
+		ctj.Status.LastRunNow = test.answered
+		assert.Equal(t, test.want, DescriptionOf(ctj, nil, true, now).RunNowPending, does)
+	}
 }
 
 func TestTheGraphJoinsWhatWatchesTheSame(t *testing.T) {

@@ -39,6 +39,9 @@ func (w *Writer) description(d *report.Description) {
 	}
 	w.paragraph("Next trigger:", labelWidth, w.next(d.Next))
 	w.lastTrigger(d)
+	if d.RunNowPending {
+		w.paragraph("Run now:", labelWidth, "asked for, and not answered yet")
+	}
 	if len(d.Active) > 0 {
 		w.paragraph("Running:", labelWidth, strings.Join(d.Active, ", "))
 	}

@@ -157,7 +157,7 @@ func TestADescriptionFits(t *testing.T) {
 				Changed:       []trigger.Change{{ObjectReference: configMap("app-config"), Fields: []string{"data", "immutable"}}, {ObjectReference: node("worker-1"), Fields: []string{"*"}}},
 				OmittedFields: 3,
 			},
-			Resources: references(), Active: []string{"rollout-0123456789"},
+			Resources: references(), Active: []string{"rollout-0123456789"}, RunNowPending: true,
 			Conditions: []metav1.Condition{
 				{Type: "Available", Status: "True", Reason: "Watching", Message: "Every referenced object is watched", LastTransitionTime: *ago(time.Hour)},
 				{Type: "Progressing", Status: "True", Reason: "Cooldown", Message: "ConfigMap default/app-config changed; the cooldown ends at 2026-11-29T12:00:05Z", LastTransitionTime: *ago(time.Second)},
