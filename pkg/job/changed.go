@@ -19,14 +19,14 @@ const MaxChangedBytes = 32 << 10
 type account struct {
 	// Resources are the objects that had changed, with the paths of the fields that had, in the order of
 	// the spec.
-	Resources []change `json:"resources"`
+	Resources []Change `json:"resources"`
 	// OmittedFields is the number of fields for which there was no room. Of selected objects that are left out for want
 	// of room, the number is in the resource's unnamedObjects.
 	OmittedFields int `json:"omittedFields"`
 }
 
-// change is an object that had changed, or those that a selector selects.
-type change struct {
+// Change is an object that had changed, or those that a selector selects.
+type Change struct {
 	trigger.Change `json:",inline"`
 	// Objects are the selected objects that are known to have changed.
 	Objects []trigger.ObjectChange `json:"objects,omitempty"`
@@ -62,14 +62,14 @@ func describe(changes []trigger.Change, limit int, selected ...trigger.SelectedC
 }
 
 // withObjects returns changes with the first kept of the selected objects. The others are counted.
-func withObjects(changes []trigger.Change, selected []trigger.SelectedChange, kept int) []change {
+func withObjects(changes []trigger.Change, selected []trigger.SelectedChange, kept int) []Change {
 	of := make(map[trigger.ObjectReference]*trigger.SelectedChange, len(selected))
 	for i := range selected {
 		of[selected[i].Reference] = &selected[i]
 	}
-	all := make([]change, 0, len(changes))
+	all := make([]Change, 0, len(changes))
 	for i := range changes {
-		c := change{Change: changes[i]}
+		c := Change{Change: changes[i]}
 		if told := of[c.ObjectReference]; told != nil {
 			n := min(kept, len(told.Objects))
 			c.Objects, c.UnnamedObjects = told.Objects[:n], told.Unnamed+len(told.Objects)-n
@@ -81,8 +81,8 @@ func withObjects(changes []trigger.Change, selected []trigger.SelectedChange, ke
 }
 
 // encodeAccount returns the JSON of the first kept fields of changes.
-func encodeAccount(changes []change, kept, omitted int) string {
-	a := account{Resources: []change{}, OmittedFields: omitted}
+func encodeAccount(changes []Change, kept, omitted int) string {
+	a := account{Resources: []Change{}, OmittedFields: omitted}
 	for _, c := range changes {
 		if kept == 0 {
 			break

@@ -96,7 +96,7 @@ func TestTheLargestCTJGivesAJobThatStarts(t *testing.T) {
 			assert.Positive(t, fieldsIn(a))
 		}},
 		"with annotations that leave no room": {annotated, func(t *testing.T, a account) {
-			assert.Equal(t, account{Resources: []change{}, OmittedFields: v1alpha.MaxFields}, a)
+			assert.Equal(t, account{Resources: []Change{}, OmittedFields: v1alpha.MaxFields}, a)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

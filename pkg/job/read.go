@@ -16,7 +16,7 @@ type Account struct {
 	// Reason is why the trigger happened; empty where the Job does not say.
 	Reason trigger.Reason
 	// Changed are the objects that had changed, with the paths of their fields.
-	Changed []trigger.Change
+	Changed []Change
 	// OmittedFields is the number of changed fields that the Job does not name, for want of room.
 	OmittedFields int
 	// Unreadable is true where what changed is not told in a way that can be read.

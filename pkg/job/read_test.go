@@ -12,7 +12,7 @@ import (
 
 func TestWhatAJobSaysForPeople(t *testing.T) {
 	ctj := watcher()
-	whole := Account{Number: 7, Reason: trigger.ReasonChange, Changed: creation(ctj).Changed}
+	whole := Account{Number: 7, Reason: trigger.ReasonChange, Changed: withObjects(creation(ctj).Changed, nil, 0)}
 	for does, test := range map[string]struct {
 		spoil func(*batchv1.Job)
 		want  func(*Account)

@@ -21,7 +21,11 @@ import (
 func (c *Checker) look(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) ([]report.CheckReference, error) {
 	looks := []report.CheckReference{}
 	for _, merged := range trigger.MergeReferences(ctj.Spec.Resources) {
-		look, err := c.lookAt(ctx, merged)
+		at := c.lookAt
+		if merged.Reference.Selection != "" {
+			at = c.lookAtSelected(&ctj.Spec.Resources[merged.Index])
+		}
+		look, err := at(ctx, merged)
 		if err != nil {
 			return nil, err
 		}
@@ -54,20 +58,14 @@ func (c *Checker) lookAt(ctx context.Context, merged trigger.MergedReference) (r
 
 // read returns the JSON of an object where it exists and may be read.
 func (c *Checker) read(ctx context.Context, reference trigger.ObjectReference) (object []byte, exists report.Existence, message string) {
-	gvk, ok := validate.GroupVersionKind(&v1alpha.ResourceReference{APIVersion: reference.APIVersion, Kind: reference.Kind})
-	if !ok || reference.Name == "" {
-		return nil, report.ExistsUnknown, "the reference is not valid"
-	}
-	kind, err := c.Objects.find(ctx, gvk)
+	gvk, kind, exists, message := c.kindOf(ctx, reference)
 	switch {
-	case isNotServed(err):
-		return nil, report.ExistsNo, "the API server does not serve this kind in this version"
-	case err != nil:
-		return nil, report.ExistsUnknown, err.Error()
-	case kind.namespaced == (reference.Namespace == ""):
-		return nil, report.ExistsUnknown, "the reference is not valid"
+	case message != "":
+		return nil, exists, message
+	case reference.Name == "", kind.namespaced == (reference.Namespace == ""):
+		return nil, report.ExistsUnknown, notValid
 	}
-	object, err = c.Objects.get(ctx, gvk.GroupVersion(), kind, reference.Namespace, reference.Name)
+	object, err := c.Objects.get(ctx, gvk.GroupVersion(), kind, reference.Namespace, reference.Name)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, report.ExistsNo, ""
@@ -77,6 +75,25 @@ func (c *Checker) read(ctx context.Context, reference trigger.ObjectReference) (
 		return nil, report.ExistsUnknown, err.Error()
 	}
 	return object, report.ExistsYes, ""
+}
+
+// notValid is said where nothing can be looked at; what is wrong is among the problems.
+const notValid = "the reference is not valid"
+
+// kindOf returns the kind of a reference, or why nothing can exist of it, or be known of it.
+func (c *Checker) kindOf(ctx context.Context, reference trigger.ObjectReference) (gvk schema.GroupVersionKind, kind servedKind, exists report.Existence, message string) {
+	gvk, ok := validate.GroupVersionKind(&v1alpha.ResourceReference{APIVersion: reference.APIVersion, Kind: reference.Kind})
+	if !ok {
+		return gvk, kind, report.ExistsUnknown, notValid
+	}
+	kind, err := c.Objects.find(ctx, gvk)
+	switch {
+	case isNotServed(err):
+		return gvk, kind, report.ExistsNo, "the API server does not serve this kind in this version"
+	case err != nil:
+		return gvk, kind, report.ExistsUnknown, err.Error()
+	}
+	return gvk, kind, "", ""
 }
 
 func resourceName(gvk schema.GroupVersionKind, kind servedKind) string {

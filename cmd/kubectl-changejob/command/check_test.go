@@ -102,6 +102,36 @@ func TestCheckShowsWhatEachPathSelects(t *testing.T) {
 	assert.Error(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "config-sync"}, ctj), "check creates nothing")
 }
 
+func TestCheckCountsWhatASelectorSelects(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"web-1", "web-2", "db-1"} {
+		app, _, _ := strings.Cut(name, "-")
+		w.create(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: map[string]string{"app": app}}})
+	}
+	selecting := func(app, where string) string {
+		return fmt.Sprintf("  - {apiVersion: v1, kind: ConfigMap, selector: {matchLabels: {app: %s}}, %s, fields: [data]}\n", app, where)
+	}
+	in := "namespace: " + w.namespace
+	inOurs := "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: " + w.namespace + "}}"
+
+	checks, r := w.checked(manifest("config-sync", selecting("web", in)+selecting("cache", in)+selecting("web", inOurs)))
+	require.Equal(t, 0, r.code, r.err)
+	two, none := 2, 0
+	looks := checks.Items[0].Looks
+	require.Len(t, looks, 3)
+	assert.Equal(t, report.CheckReference{ObjectReference: looks[0].ObjectReference, Exists: report.ExistsYes, Matched: &two, Fields: []report.CheckField{}}, looks[0])
+	assert.Equal(t, report.CheckReference{ObjectReference: looks[1].ObjectReference, Exists: report.ExistsNo, Matched: &none, Fields: []report.CheckField{}}, looks[1])
+	assert.Equal(t, &two, looks[2].Matched)
+
+	out := w.done("check", "-")
+	assert.Contains(t, out, "[app=web]: selects 2 objects\n")
+	assert.Contains(t, out, "[app=cache]: selects nothing\n")
+
+	author := w.user("author", may(v1alpha.GroupVersion.Group, triggers, "create", "get"), may("", "configmaps", "get"))
+	author.stdin = w.stdin
+	assert.Contains(t, strings.Join(strings.Fields(author.done("check", "-")), " "), "[app=web]: not known what it selects (you may not list configmaps in namespace "+w.namespace+")")
+}
+
 func TestCheckNeverShowsWhatASecretHolds(t *testing.T) {
 	w := newWorld(t)
 	objects(w)

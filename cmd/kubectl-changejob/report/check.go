@@ -62,9 +62,12 @@ const (
 // CheckReference is an object that a ChangeTriggeredJob would watch, as its author sees it today.
 type CheckReference struct {
 	trigger.ObjectReference `json:",inline"`
-	Exists                  Existence    `json:"exists"`
-	Message                 string       `json:"message,omitempty"`
-	Fields                  []CheckField `json:"fields"`
+	Exists                  Existence `json:"exists"`
+	// Matched is how many objects a selector selects; what paths lead to in these is not told. Absent where an object is named, and
+	// where it is not known.
+	Matched *int         `json:"matched,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Fields  []CheckField `json:"fields"`
 }
 
 // CheckField is what a path selects today.

@@ -51,7 +51,7 @@ func GraphOf(ctjs []v1alpha.ChangeTriggeredJob) Graph {
 	}
 	slices.SortFunc(graph.Objects, func(a, b GraphObject) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
-			cmp.Compare(a.APIVersion, b.APIVersion))
+			cmp.Compare(a.Selection, b.Selection), cmp.Compare(a.APIVersion, b.APIVersion))
 	})
 	for i := range graph.Objects {
 		slices.SortFunc(graph.Objects[i].Triggers, func(a, b GraphTrigger) int {

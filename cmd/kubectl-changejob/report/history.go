@@ -35,8 +35,8 @@ type Trigger struct {
 	// DurationSeconds is how long the Job ran, or has run; absent where it has not started.
 	DurationSeconds *int64 `json:"durationSeconds,omitempty"`
 	// Changed are the objects and fields that had changed, never values.
-	Changed       []trigger.Change `json:"changed"`
-	OmittedFields int              `json:"omittedFields,omitempty"`
+	Changed       []job.Change `json:"changed"`
+	OmittedFields int          `json:"omittedFields,omitempty"`
 	// ChangedUnknown is true where the Job does not tell what changed in a way that can be read.
 	ChangedUnknown bool `json:"changedUnknown,omitempty"`
 }
@@ -62,7 +62,7 @@ func triggerOf(ctj *v1alpha.ChangeTriggeredJob, j *batchv1.Job, now time.Time) T
 		Changed: said.Changed, OmittedFields: said.OmittedFields, ChangedUnknown: said.Unreadable,
 	}
 	if t.Changed == nil {
-		t.Changed = []trigger.Change{}
+		t.Changed = []job.Change{}
 	}
 	if j.Status.StartTime != nil {
 		seconds := int64(endOf(j, now).Sub(j.Status.StartTime.Time).Seconds())

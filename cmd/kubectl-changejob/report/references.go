@@ -35,7 +35,11 @@ type Reference struct {
 	Pending                 bool `json:"pending"`
 	// PendingSince is when the operator first saw it differ.
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
-	Fields       []Field      `json:"fields"`
+	// Matched is how many objects a selector selects, and LastTriggeredMatched how many it did when the last Job ran, where that is
+	// another number.
+	Matched              *int32  `json:"matched,omitempty"`
+	LastTriggeredMatched *int32  `json:"lastTriggeredMatched,omitempty"`
+	Fields               []Field `json:"fields"`
 	// Message says what is wrong with the reference, where something is.
 	Message string `json:"message,omitempty"`
 }
@@ -58,7 +62,9 @@ func ReferencesOf(ctj *v1alpha.ChangeTriggeredJob) []Reference {
 	entries := map[trigger.ObjectReference]*v1alpha.ResourceHash{}
 	for i := range ctj.Status.ResourceHashes {
 		entry := &ctj.Status.ResourceHashes[i]
-		object := trigger.ObjectReference{APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name}
+		object := trigger.ObjectReference{
+			APIVersion: entry.APIVersion, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name, Selection: entry.Selection,
+		}
 		entries[object] = entry
 		for _, hash := range entry.Fields {
 			stored[place{object, hash.Field}] = hash
@@ -70,6 +76,7 @@ func ReferencesOf(ctj *v1alpha.ChangeTriggeredJob) []Reference {
 		reference := Reference{ObjectReference: m.Reference, Fields: make([]Field, 0, len(m.Fields))}
 		if entry := entries[m.Reference]; entry != nil {
 			reference.Message, reference.PendingSince = entry.Message, entry.PendingSince
+			reference.Matched, reference.LastTriggeredMatched = entry.Matched, entry.LastTriggeredMatched
 		}
 		for _, path := range m.Fields {
 			hash := stored[place{m.Reference, path}]

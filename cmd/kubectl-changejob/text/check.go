@@ -52,18 +52,28 @@ func (w *Writer) look(look *report.CheckReference) {
 	text := look.String()
 	switch look.Exists {
 	case report.ExistsYes:
+		if look.Matched != nil {
+			text += ": selects " + plural(*look.Matched, "object")
+			break
+		}
 		text += ": exists"
 	case report.ExistsNo:
 		text += ": does not exist"
+		if look.Selection != "" && look.Message == "" {
+			text = look.String() + ": selects nothing"
+		}
 	default:
 		text += ": not known whether it exists"
+		if look.Selection != "" {
+			text = look.String() + ": not known what it selects"
+		}
 	}
 	if look.Message != "" {
 		text += " (" + look.Message + ")"
 	}
 	const indent = "  "
 	w.paragraph(indent, len(indent), text)
-	if look.Exists != report.ExistsYes {
+	if look.Exists != report.ExistsYes || look.Matched != nil {
 		return
 	}
 	for _, field := range look.Fields {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
+	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
 // labelWidth is the column in which what is said beside a label begins.
@@ -178,7 +180,7 @@ func changed(t *report.Trigger, home string) string {
 		if c.Namespace == home {
 			c.Namespace = ""
 		}
-		parts = append(parts, c.String()+" ("+strings.Join(c.Fields, ", ")+")")
+		parts = append(parts, c.String()+" ("+strings.Join(c.Fields, ", ")+")"+objects(&c, home))
 	}
 	if t.OmittedFields > 0 {
 		parts = append(parts, "and "+plural(t.OmittedFields, "more field"))
@@ -186,11 +188,39 @@ func changed(t *report.Trigger, home string) string {
 	return orNone(strings.Join(parts, "; "))
 }
 
+// objects says in which of the selected objects something had changed: " in web-1, web-2 (removed)".
+func objects(c *job.Change, home string) string {
+	parts := make([]string, 0, len(c.Objects))
+	for _, object := range c.Objects {
+		name := object.Name
+		if object.Namespace != "" && object.Namespace != home && object.Namespace != c.Namespace {
+			name = object.Namespace + "/" + name
+		}
+		if object.Change != trigger.ObjectUpdated {
+			name += " (" + strings.ToLower(string(object.Change)) + ")"
+		}
+		parts = append(parts, name)
+	}
+	if c.UnnamedObjects > 0 {
+		parts = append(parts, "perhaps "+plural(c.UnnamedObjects, "more object"))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " in " + strings.Join(parts, ", ")
+}
+
 func seconds(n int64) string { return duration.HumanDuration(time.Duration(n) * time.Second) }
 
 // reference writes a watched object, and its fields below.
 func (w *Writer) reference(r *report.Reference, indent string) {
 	object := r.String()
+	if r.Matched != nil {
+		object += ", " + plural(int(*r.Matched), "object")
+		if r.LastTriggeredMatched != nil {
+			object += fmt.Sprintf(" (%d at the last Job)", *r.LastTriggeredMatched)
+		}
+	}
 	if r.PendingSince != nil {
 		object += ", pending for " + w.age(r.PendingSince)
 	}

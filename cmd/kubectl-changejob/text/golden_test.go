@@ -14,6 +14,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
+	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
@@ -154,7 +155,7 @@ func TestADescriptionFits(t *testing.T) {
 			ConcurrencyPolicy: v1alpha.ForbidConcurrent, History: 5,
 			LastTrigger: &report.Trigger{
 				Number: 12, Reason: trigger.ReasonChange, Time: *ago(25 * time.Second), Job: "rollout-0123456789", Outcome: "Active", DurationSeconds: seconds64(24),
-				Changed:       []trigger.Change{{ObjectReference: configMap("app-config"), Fields: []string{"data", "immutable"}}, {ObjectReference: node("worker-1"), Fields: []string{"*"}}},
+				Changed:       []job.Change{{Change: trigger.Change{ObjectReference: configMap("app-config"), Fields: []string{"data", "immutable"}}}, {Change: trigger.Change{ObjectReference: node("worker-1"), Fields: []string{"*"}}}},
 				OmittedFields: 3,
 			},
 			Resources: references(), Active: []string{"rollout-0123456789"}, RunNowPending: true,
@@ -200,10 +201,10 @@ func TestADescriptionFits(t *testing.T) {
 func TestAHistoryFits(t *testing.T) {
 	history := report.History{Namespace: "default", Name: "config-sync", TriggerCount: 123456, Triggers: []report.Trigger{
 		{Number: 123456, Reason: trigger.ReasonChange, Time: *ago(5 * time.Second), Job: longName + "-0123456789", Outcome: "Active", DurationSeconds: seconds64(4),
-			Changed: []trigger.Change{{ObjectReference: configMap("app-config"), Fields: []string{"data"}}, {ObjectReference: node("worker-1"), Fields: []string{"*"}}}},
+			Changed: []job.Change{{Change: trigger.Change{ObjectReference: configMap("app-config"), Fields: []string{"data"}}}, {Change: trigger.Change{ObjectReference: node("worker-1"), Fields: []string{"*"}}}}},
 		{Number: 123455, Reason: "RunNow", Time: *ago(time.Hour), Job: longName + "-abcdefghij", Outcome: "Succeeded", DurationSeconds: seconds64(3700)},
 		{Number: 123454, Reason: "RunNow", Time: *ago(2 * time.Hour), Job: "config-sync-klmnopqrst", Outcome: "Failed", DurationSeconds: seconds64(0),
-			Changed: []trigger.Change{{ObjectReference: configMap("app-config"), Fields: []string{"data"}}}},
+			Changed: []job.Change{{Change: trigger.Change{ObjectReference: configMap("app-config"), Fields: []string{"data"}}}}},
 		{Time: *ago(90 * 24 * time.Hour), Job: "config-sync-by-hand", Outcome: "Active", ChangedUnknown: true},
 	}}
 	for name, wide := range map[string]bool{"history": false, "history-wide": true} {
@@ -276,7 +277,7 @@ func TestNothingThatIsShownCommandsTheTerminal(t *testing.T) {
 	field := report.Field{Field: evil, State: report.FieldChanged}
 	s := report.Summary{Namespace: evil, Name: evil, State: evil, Message: evil, LastJobName: evil, LastJobStatus: evil, TriggerCount: 1, Cooldown: evil}
 	w.List(report.List{Items: []report.Summary{s}}, true, true)
-	described := report.Trigger{Job: evil, Outcome: evil, Reason: evil, Changed: []trigger.Change{{ObjectReference: reference, Fields: []string{evil}}}}
+	described := report.Trigger{Job: evil, Outcome: evil, Reason: evil, Changed: []job.Change{{Change: trigger.Change{ObjectReference: reference, Fields: []string{evil}}}}}
 	w.Descriptions(report.Descriptions{Items: []report.Description{{Summary: s, LastTrigger: &described, Active: []string{evil},
 		Resources:  []report.Reference{{ObjectReference: reference, Message: evil, Fields: []report.Field{field}}},
 		Conditions: []metav1.Condition{{Type: evil, Reason: evil, Message: evil, Status: evil}}}}})
