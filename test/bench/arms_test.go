@@ -146,7 +146,7 @@ func (a *arm) populate(b *testing.B) {
 			Spec: v1alpha.ChangeTriggeredJobSpec{
 				JobTemplate: template,
 				Cooldown:    &metav1.Duration{},
-				OnLoop:      v1alpha.IgnoreLoop, // a change as soon as the Job before is there is all that is measured
+				OnLoop:      v1alpha.IgnoreLoop,  // a change as soon as the Job before is there is all that is measured
 				History:     ptr.To(int32(1000)), // no Job is deleted while something is measured
 				Resources: []v1alpha.ResourceReference{{
 					APIVersion: "v1", Kind: "ConfigMap", Namespace: a.namespace, Name: configName(i % a.objects()), Fields: []string{"data"},
