@@ -50,6 +50,9 @@ func TestPendingDeadline(t *testing.T) {
 		"not behind a Job that is being replaced": {
 			[]part{deadline(time.Hour), replacing, cooled, last(1, v1alpha.JobActive), waiting(objectA, hourAgo), job(1, running, becauseOf(objectA, "*"))},
 			[]expectation{deletes(1), progressing("True JobRunning")}},
+		"nor where that one ran for something else": {
+			[]part{deadline(time.Hour), replacing, cooled, last(1, v1alpha.JobActive), waiting(objectA, hourAgo), unchanged(objectB), job(1, running, becauseOf(objectB, "*"))},
+			[]expectation{deletes(1), says(objectA, "*", sum("new"), sum("old")), says(objectB, "*", sum("old"), Unknown)}},
 		"nor while that one goes": {
 			[]part{deadline(time.Hour), replacing, cooled, last(1, v1alpha.JobActive), refers(objectA), kept(objectA, "*", sum("new"), Unknown),
 				pendingFrom(objectA, hourAgo), sees(objectA, sum("new")), job(1, running, goingAway, becauseOf(objectA, "*"))},
