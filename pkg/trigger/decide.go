@@ -146,7 +146,7 @@ func (s *state) trigger() *Creation {
 	s.active = append([]string{creation.Name}, s.active...)
 	s.refusal = nil
 	s.firstRun = false
-	if occasion.reason == ReasonRetry {
+	if creation.Reason == ReasonRetry {
 		s.retries = retries{count: s.retries.count + 1}
 	} else {
 		s.retries = retries{}

@@ -65,6 +65,9 @@ func skipsAs(why string) expectation {
 func TestRunNow(t *testing.T) {
 	long := strings.Repeat("é", v1alpha.MaxRunNowLength)
 	tell(t, map[string]tale{
+		"it does not wait for the next try at what failed, and is none": {
+			[]part{retriggering, unanswered(objectA), failedBefore(1, 1, noon.Add(time.Minute)), known(""), asks("1")},
+			[]expectation{runsFor(2, "1"), retried(0, time.Time{})}},
 		"a new value runs a Job, though nothing has changed": {
 			[]part{unchanged(objectA), known(""), asks("1")},
 			[]expectation{runsFor(1, "1"), forNothing, lastTriggeredAt(noon), tells(EventJobCreated), progressing("True JobActive")}},

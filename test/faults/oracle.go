@@ -5,6 +5,7 @@ package faults
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
@@ -59,7 +61,7 @@ func (h *history) add(event *auditv1.Event) error {
 	switch what := event.Verb + " " + event.ObjectRef.Resource + "/" + event.ObjectRef.Subresource; what {
 	case "create jobs/":
 		created := &batchv1.Job{}
-		if err := decode(event, created); err != nil {
+		if err := decode(event, event.ResponseObject, created); err != nil {
 			return err
 		}
 		if owner := metav1.GetControllerOf(created); owner != nil && owner.Kind == v1alpha.Kind {
@@ -68,21 +70,22 @@ func (h *history) add(event *auditv1.Event) error {
 	case "delete jobs/":
 		name := types.NamespacedName{Namespace: event.ObjectRef.Namespace, Name: event.ObjectRef.Name}
 		h.deleted[name] = append(h.deleted[name], event.RequestReceivedTimestamp.Time)
-	case "patch changetriggeredjobs/status", "update changetriggeredjobs/status":
-		ctj := &v1alpha.ChangeTriggeredJob{}
-		if err := decode(event, ctj); err != nil {
+	case "update changetriggeredjobs/status": // the operator asks for metadata alone in answer
+		ctj, asked := &v1alpha.ChangeTriggeredJob{}, &v1alpha.ChangeTriggeredJob{}
+		if err := errors.Join(decode(event, event.ResponseObject, ctj), decode(event, event.RequestObject, asked)); err != nil {
 			return err
 		}
+		ctj.Status = asked.Status
 		h.written[ctj.UID] = append(h.written[ctj.UID], written{ctj, version(ctj), at})
 	}
 	return nil
 }
 
-func decode(event *auditv1.Event, into any) error {
-	if event.ResponseObject == nil {
-		return fmt.Errorf("the audit log has no answer to %s %s: it needs bodies", event.Verb, event.RequestURI)
+func decode(event *auditv1.Event, body *runtime.Unknown, into any) error {
+	if body == nil {
+		return fmt.Errorf("the audit log has not all of %s %s: it needs bodies", event.Verb, event.RequestURI)
 	}
-	return json.Unmarshal(event.ResponseObject.Raw, into)
+	return json.Unmarshal(body.Raw, into)
 }
 
 // version orders writes: it is etcd's.
@@ -292,12 +295,13 @@ func fields(ctj *v1alpha.ChangeTriggeredJob) []field {
 	return all
 }
 
-// ranFor is the hashes that a Job stands for, as far as they are of fields of ctj.
+// ranFor is the hashes that a Job stands for, as far as they are of fields that the status of ctj has: a status that was written comes
+// without its spec.
 func ranFor(ctj *v1alpha.ChangeTriggeredJob, j *batchv1.Job) map[place]string {
 	unaware := ctj.DeepCopy() // of what an ended Job ran for, only a status that does not know it asks
 	unaware.Status.TriggerCount = 0
 	hashes := map[place]string{}
-	for _, h := range job.Observe(j, unaware, trigger.MergeReferences(ctj.Spec.Resources)).Hashes {
+	for _, h := range job.Observe(j, unaware, trigger.References(nil, &ctj.Status)).Hashes {
 		hashes[place{h.Reference, h.Field}] = h.Hash
 	}
 	return hashes

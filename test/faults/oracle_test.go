@@ -54,6 +54,12 @@ func (s *tale) happens(verb, resource, subresource, name string, code int32, ans
 		raw, err := json.Marshal(answer)
 		require.NoError(s.t, err)
 		event.ResponseObject = &runtime.Unknown{Raw: raw}
+		if ctj, ok := answer.(*v1alpha.ChangeTriggeredJob); ok {
+			event.RequestObject = event.ResponseObject
+			raw, err := json.Marshal(metav1.PartialObjectMetadata{ObjectMeta: ctj.ObjectMeta})
+			require.NoError(s.t, err)
+			event.ResponseObject = &runtime.Unknown{Raw: raw}
+		}
 	}
 	require.NoError(s.t, s.history.add(event))
 }
