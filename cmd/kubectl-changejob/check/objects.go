@@ -89,12 +89,16 @@ func (o *Objects) discover(ctx context.Context, gv schema.GroupVersion) (map[str
 
 // get returns the JSON of an object.
 func (o *Objects) get(ctx context.Context, gv schema.GroupVersion, kind servedKind, namespace, name string) ([]byte, error) {
-	path := apiPath(gv)
-	if kind.namespaced {
-		path += "/namespaces/" + url.PathEscape(namespace)
-	}
-	path += "/" + kind.resource + "/" + url.PathEscape(name)
+	path := collectionPath(gv, kind, namespace) + "/" + url.PathEscape(name)
 	return o.api.Get().AbsPath(path).SetHeader("Accept", "application/json").Do(ctx).Raw()
+}
+
+// collectionPath is where the API server serves the objects of a kind: those of a namespace or, where that is empty, all.
+func collectionPath(gv schema.GroupVersion, kind servedKind, namespace string) string {
+	if namespace == "" {
+		return apiPath(gv) + "/" + kind.resource
+	}
+	return apiPath(gv) + "/namespaces/" + url.PathEscape(namespace) + "/" + kind.resource
 }
 
 // apiPath is where the API server serves a group and version.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -98,13 +97,9 @@ func (c *Checker) namespacesOf(ctx context.Context, ref *v1alpha.ResourceReferen
 
 // names returns the names of what a selector selects, in a namespace or, where that is empty, in all.
 func (o *Objects) names(ctx context.Context, gv schema.GroupVersion, kind servedKind, namespace string, selector labels.Selector) ([]string, error) {
-	path := apiPath(gv)
-	if namespace != "" {
-		path += "/namespaces/" + url.PathEscape(namespace)
-	}
 	var names []string
 	for next := ""; ; {
-		answer, err := o.api.Get().AbsPath(path+"/"+kind.resource).
+		answer, err := o.api.Get().AbsPath(collectionPath(gv, kind, namespace)).
 			SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json").
 			Param("labelSelector", selector.String()).Param("limit", pageSize).Param("continue", next).Do(ctx).Raw()
 		if err != nil {

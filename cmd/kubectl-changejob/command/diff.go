@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/text"
 )
@@ -16,25 +17,10 @@ func (p *plugin) diff() *cobra.Command {
 		Long: "Show which fields differ from the state that the last Job ran for, as status has it.\n\n" +
 			"Values are not shown: the operator keeps keyed hashes, and nobody can tell a value from them.",
 		Example: "  kubectl changejob diff config-sync\n  kubectl changejob diff -A",
-		RunE: func(cmd *cobra.Command, names []string) error {
-			s.names = names
-			if err := o.check(); err != nil {
-				return err
-			}
-			c, err := p.cluster(quiet)
-			if err != nil {
-				return err
-			}
-			ctjs, err := c.triggers(cmd.Context(), s)
-			if err != nil {
-				return err
-			}
-			if len(ctjs) == 0 && o.format == "" {
-				return p.nothing(c, s)
-			}
+		RunE: p.reading(&o, &s, func(ctjs []v1alpha.ChangeTriggeredJob) error {
 			differences := report.DifferencesOf(ctjs)
 			return p.show(&o, differences, func(w *text.Writer) { w.Differences(differences) })
-		},
+		}),
 		ValidArgsFunction: p.completeNames(many),
 	}
 	o.add(cmd)

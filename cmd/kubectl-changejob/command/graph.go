@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/text"
 )
@@ -18,29 +19,14 @@ func (p *plugin) graph() *cobra.Command {
 		Long: "Show which objects trigger which ChangeTriggeredJobs, as a tree or, with -o dot, for Graphviz.\n\n" +
 			"It knows what the specs say. What a Job changes stands in no spec.",
 		Example: "  kubectl changejob graph -A\n  kubectl changejob graph -o dot | dot -Tsvg > graph.svg",
-		RunE: func(cmd *cobra.Command, names []string) error {
-			s.names = names
-			if err := o.check(); err != nil {
-				return err
-			}
-			c, err := p.cluster(quiet)
-			if err != nil {
-				return err
-			}
-			ctjs, err := c.triggers(cmd.Context(), s)
-			if err != nil {
-				return err
-			}
-			if len(ctjs) == 0 && o.format == "" {
-				return p.nothing(c, s)
-			}
+		RunE: p.reading(&o, &s, func(ctjs []v1alpha.ChangeTriggeredJob) error {
 			graph := report.GraphOf(ctjs)
 			if o.format == formatDOT {
 				_, err := io.WriteString(p.Streams.Out, text.DOT(graph))
 				return err
 			}
 			return p.show(&o, graph, func(w *text.Writer) { w.Graph(graph) })
-		},
+		}),
 		ValidArgsFunction: p.completeNames(many),
 	}
 	o.add(cmd, formatDOT)

@@ -35,7 +35,7 @@ func (p *plugin) history() *cobra.Command {
 				return err
 			}
 			history := report.HistoryOf(ctj, jobs, p.Now())
-			if len(history.Triggers) == 0 && o.format != formatJSON && o.format != formatYAML {
+			if len(history.Triggers) == 0 && o.forPeople() {
 				_, err := fmt.Fprintf(p.Streams.ErrOut, "No Jobs of %s/%s.\n", ctj.Namespace, ctj.Name)
 				return err
 			}

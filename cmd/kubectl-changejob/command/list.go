@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/text"
 )
@@ -15,26 +16,10 @@ func (p *plugin) list() *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List ChangeTriggeredJobs: how they are, what is pending, when the next Job is due",
 		Example: "  kubectl changejob list\n  kubectl changejob list -A -o wide",
-		RunE: func(cmd *cobra.Command, names []string) error {
-			s.names = names
-			if err := o.check(); err != nil {
-				return err
-			}
-			c, err := p.cluster(quiet)
-			if err != nil {
-				return err
-			}
-			ctjs, err := c.triggers(cmd.Context(), s)
-			if err != nil {
-				return err
-			}
-			if len(ctjs) == 0 && o.format != formatJSON && o.format != formatYAML {
-				return p.nothing(c, s)
-			}
-			return p.show(&o, report.ListOf(ctjs, p.Now()), func(w *text.Writer) {
-				w.List(report.ListOf(ctjs, p.Now()), s.allNamespaces, o.format == formatWide)
-			})
-		},
+		RunE: p.reading(&o, &s, func(ctjs []v1alpha.ChangeTriggeredJob) error {
+			list := report.ListOf(ctjs, p.Now())
+			return p.show(&o, list, func(w *text.Writer) { w.List(list, s.allNamespaces, o.format == formatWide) })
+		}),
 		ValidArgsFunction: p.completeNames(many),
 	}
 	o.add(cmd, formatWide)

@@ -40,6 +40,9 @@ func (o *output) check() error {
 	return nil
 }
 
+// forPeople reports whether the output is for people, who are told beside it that there is nothing; programs get an empty report.
+func (o *output) forPeople() bool { return o.format == "" || o.format == formatWide }
+
 // show writes a report: encoded, or as people writes it.
 func (p *plugin) show(o *output, report any, people func(*text.Writer)) error {
 	var encoded []byte

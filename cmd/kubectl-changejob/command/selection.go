@@ -4,12 +4,36 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
 // add adds the flags of a selection to a command.
 func (s *selection) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "Those of all namespaces.")
 	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "Those with these labels, for example app=web,tier!=test.")
+}
+
+// reading is what a command does that tells of the selected ChangeTriggeredJobs: it reads them, and has them told.
+func (p *plugin) reading(o *output, s *selection, tell func([]v1alpha.ChangeTriggeredJob) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, names []string) error {
+		s.names = names
+		if err := o.check(); err != nil {
+			return err
+		}
+		c, err := p.cluster(quiet)
+		if err != nil {
+			return err
+		}
+		ctjs, err := c.triggers(cmd.Context(), *s)
+		if err != nil {
+			return err
+		}
+		if len(ctjs) == 0 && o.forPeople() {
+			return p.nothing(c, *s)
+		}
+		return tell(ctjs)
+	}
 }
 
 // nothing says, beside the output, that nothing was found.
