@@ -116,14 +116,15 @@ func recall(in Input) *state {
 // whichever of them it was that changed.
 func (s *state) trigger() *Creation {
 	occasion, _ := s.occasion()
-	creation := &Creation{Number: s.count + 1, Reason: occasion.reason, Changed: s.changed(occasion)}
-	if creation.RunNow = s.answerRunNow(); creation.RunNow != "" {
-		creation.Reason, creation.Changed = ReasonRunNow, changes(s.pending())
+	runNow := s.answerRunNow()
+	if runNow != "" {
+		occasion.reason = ReasonRunNow
 	}
-	told := occasion
-	told.reason = creation.Reason
-	creation.Selected = s.selectedChanges(told)
-	switch creation.Reason {
+	creation := &Creation{
+		Number: s.count + 1, Reason: occasion.reason, RunNow: runNow,
+		Changed: s.changed(occasion), Selected: s.selectedChanges(occasion),
+	}
+	switch occasion.reason {
 	case ReasonRunNow:
 		s.forgetLoops()
 	case ReasonChange:
@@ -146,7 +147,7 @@ func (s *state) trigger() *Creation {
 	s.active = append([]string{creation.Name}, s.active...)
 	s.refusal = nil
 	s.firstRun = false
-	if creation.Reason == ReasonRetry {
+	if occasion.reason == ReasonRetry {
 		s.retries = retries{count: s.retries.count + 1}
 	} else {
 		s.retries = retries{}
