@@ -559,7 +559,7 @@ func TestTheTableOfValuesIsThatOfTheChart(t *testing.T) {
 	page, err := os.ReadFile("../../docs/helm.md")
 	require.NoError(t, err)
 	rows := 0
-	leaves(t, schema, values, func(path string, schema map[string]any, value any) {
+	leaves(t, func(path string, schema map[string]any, value any) {
 		standard, err := json.Marshal(value)
 		require.NoError(t, err)
 		shown := "`" + strings.NewReplacer(`,`, `, `, `:`, `: `).Replace(string(standard)) + "`"

@@ -144,7 +144,7 @@ func TestARelease(t *testing.T) {
 	step("without crd.enabled, the definition stays as it is", func(t *testing.T) {
 		i.helm(t, "upgrade", release, chart, "--set=crd.enabled=false")
 		assert.Contains(t, i.columns(t), "Older")
-		i.helm(t, "upgrade", release, chart)
+		i.helm(t, "upgrade", release, chart, "--reset-values")
 		assert.Contains(t, i.columns(t), newColumn)
 	})
 
@@ -199,7 +199,7 @@ func TestAReleaseTakesOverWhatWasApplied(t *testing.T) {
 		require.NoError(t, i.Client.Get(t.Context(), client.ObjectKeyFromObject(object), live), object.GetName())
 		assert.Equal(t, "Helm", live.GetLabels()["app.kubernetes.io/managed-by"], "%s %s", object.GetKind(), object.GetName())
 	}
-	i.helm(t, "upgrade", release, chart, "--set=manager.replicas=2")
+	i.helm(t, "upgrade", release, chart, "--set=manager.replicas=2", "--force-conflicts")
 	i.helm(t, "uninstall", release)
 	require.NoError(t, i.Client.Get(t.Context(), client.ObjectKeyFromObject(kept), kept))
 }
