@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -56,7 +57,7 @@ func outputOf(cmd *exec.Cmd) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return "", errors.New(stdout.String() + stderr.String())
+		return "", fmt.Errorf("%w: %s%s", err, stdout.String(), stderr.String())
 	}
 	return stdout.String(), nil
 }

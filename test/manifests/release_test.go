@@ -97,7 +97,7 @@ func TestARelease(t *testing.T) {
 		i.route(t, running)
 	}
 
-	step("the chart is installed, and a change gets a Job", func(t *testing.T) {
+	step("the chart is installed", func(t *testing.T) {
 		notes := i.helm(t, "install", release, olderChart(t), "--create-namespace")
 		assert.Contains(t, notes, "kubectl wait -n "+system)
 		assert.Contains(t, i.columns(t), "Older")
