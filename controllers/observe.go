@@ -51,6 +51,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 
 		LastStatusWrite: record.statusWritten,
 		Deferred:        record.deferred,
+		Marks:           record.marks,
 	}
 	if len(problems) > 0 {
 		input.Invalid = problems.ToAggregate().Error()
@@ -103,7 +104,8 @@ func (r *Reconciler) observations(ctj *v1alpha.ChangeTriggeredJob, owner types.N
 			observation.Hashes = append(observation.Hashes, r.Key.Publish(ctj.UID, reference.Reference, reference.Fields[j], digest))
 		}
 		if reference.Reference.Selection != "" {
-			observation.Matched = seen[i].Matched
+			observation.Matched, observation.Moment = seen[i].Matched, seen[i].Moment
+			observation.LastCreated, observation.LastUpdated, observation.LastDeleted = seen[i].LastCreated, seen[i].LastUpdated, seen[i].LastDeleted
 			if !trigger.DetailsKnown(&ctj.Status, &observation) {
 				observation.Objects = r.objects(ctj.UID, reference, seen[i].Objects)
 			}

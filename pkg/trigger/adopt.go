@@ -3,6 +3,7 @@ package trigger
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -108,12 +109,14 @@ func (s *state) answered(hashes []TriggeredHash) {
 	}
 	for i := range s.refs {
 		ref := &s.refs[i]
+		said := map[string]string{}
 		for j := range ref.fields {
 			f := &ref.fields[j]
 			hash, ok := ranFor[fieldKey{ref.ObjectReference, f.path}]
 			if !ok {
 				continue
 			}
+			said[f.path] = hash
 			if f.baseline != hash {
 				ref.selected.lose() // status describes what another trigger stood for
 			}
@@ -121,6 +124,9 @@ func (s *state) answered(hashes []TriggeredHash) {
 			if !f.seen {
 				f.hash = hash // newer than what status had
 			}
+		}
+		if len(said) > 0 {
+			ref.existed = existenceBy(maps.All(said))
 		}
 	}
 }

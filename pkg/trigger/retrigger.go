@@ -100,7 +100,7 @@ func (s *state) reviewRetries() {
 func (s *state) changedAnew() bool {
 	for _, ref := range s.pending() {
 		for i := range ref.fields {
-			if f := &ref.fields[i]; f.pending() && (f.baseline != Unknown || f.moved()) {
+			if f := &ref.fields[i]; f.pending() && (f.baseline != Unknown || f.moved() && ref.moveCounts()) {
 				return true
 			}
 		}

@@ -60,6 +60,8 @@ type Input struct {
 	FirstRunNow string
 	// Deferred is the Deferred of this process's last decision, nil where that had none or is not known.
 	Deferred *v1alpha.ChangeTriggeredJobStatus
+	// Marks are those of this process's last decision whose Status, where it had one, was written.
+	Marks []Mark
 
 	// HashID is the id part of hashes made with the operator's present key (what stands before the
 	// colon). A stored hash with another id cannot be compared with an observed one.
@@ -109,6 +111,10 @@ type Observation struct {
 	// Matched is how many objects a selector selects, and Objects are the first of them; see ObservedObject.
 	Matched int
 	Objects []ObservedObject
+	// Moment is when a selection was observed, and LastCreated, LastUpdated and LastDeleted are when an object came into it, changed in
+	// one of Fields, and left it, for the last time. They order what one process has seen, and say nothing to another
+	// one. Zero where that is not known.
+	Moment, LastCreated, LastUpdated, LastDeleted uint64
 }
 
 // ObjectReference identifies one object, or all that a selector selects.
@@ -262,8 +268,11 @@ type Decision struct {
 	// Status is the status to write, or nil where what is stored is right.
 	Status *v1alpha.ChangeTriggeredJobStatus
 	// Deferred is the status that was not written because one was not long ago, where the next decision needs to know it:
-	// when what is pending changed last, so that it settles. It may be forgotten at any time; then it settles later.
+	// when what is pending changed last, so that it settles, and which changes did not count. It may be forgotten at any
+	// time; then it settles later, and an edit by which those count makes them pending.
 	Deferred *v1alpha.ChangeTriggeredJobStatus
+	// Marks are to be remembered once Status is written, or at once where there is none. They may be forgotten at any time.
+	Marks []Mark
 	// Adopted is the number of the Job that rule 0 took over, or 0.
 	Adopted int64
 	// ReadJobs names Jobs that the decision needs a live read of. The caller reads them, adds each to

@@ -62,6 +62,8 @@ type watchedPath struct {
 	// known is true once a read that began after joined has told the digest.
 	known  bool
 	digest fieldpath.Digest
+	// updated is when the path last came to select another thing in a selected object.
+	updated moment
 	// since is when known last changed.
 	since time.Time
 }
@@ -87,6 +89,7 @@ func (ent *entry) watch(path *fieldpath.Path) *watchedPath {
 	}
 	e := ent.kind.engine
 	p := &watchedPath{path: path, of: ent, joined: e.next(), since: e.Clock.Now()}
+	p.updated = p.joined
 	ent.paths = append(slices.Clip(slices.Clone(ent.paths)), p)
 	return p
 }

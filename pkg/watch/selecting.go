@@ -45,6 +45,8 @@ type selecting struct {
 	where *part
 	// parts are what is selected, by namespace; all namespaces are one part, under the empty name.
 	parts map[string]*part
+	// came and went are when a namespace last came to be among those, and ceased to be.
+	came, went moment
 	// since is when the reference was given.
 	since time.Time
 }
@@ -79,11 +81,13 @@ func (r Reference) sameSelection(other Reference) bool {
 // acquireSelection makes o an owner of what the reference selects. What it has had before, by former, it keeps.
 func (e *Engine) acquireSelection(o *owner, given Reference, former []reference) reference {
 	s := &selecting{owner: o, given: given, kind: e.kindOf(given.GroupVersionKind), parts: map[string]*part{}, since: e.Clock.Now()}
+	s.came = e.next()
+	s.went = s.came
 	var before *selecting
 	for _, r := range former {
 		if r.selecting != nil && r.selecting.given.sameSelection(given) {
 			before = r.selecting
-			s.since = before.since
+			s.since, s.came, s.went = before.since, before.came, before.went
 		}
 	}
 	s.kind.selecting[s] = struct{}{}
@@ -159,6 +163,9 @@ func (s *selecting) followFrom(before *selecting) {
 		if before != nil {
 			held = before.parts[namespace]
 		}
+		if held == nil {
+			s.came = k.engine.next()
+		}
 		key := scope{namespace: namespace, selector: selectorText(s.given.Selector)}
 		s.parts[namespace] = s.take(k.selection(key, s.given.Selector), s.given.Paths, held)
 	}
@@ -166,6 +173,14 @@ func (s *selecting) followFrom(before *selecting) {
 		if !wanted[namespace] {
 			delete(s.parts, namespace)
 			s.release(p)
+			s.went = k.engine.next()
+		}
+	}
+	if before != nil {
+		for namespace := range before.parts {
+			if !wanted[namespace] {
+				s.went = k.engine.next()
+			}
 		}
 	}
 	k.dirty = true
@@ -275,7 +290,21 @@ func (s *selecting) observe() Observation {
 	}
 	o.Exists = o.Matched > 0
 	s.digests(parts, &o)
+	s.moments(parts, &o)
 	return o
+}
+
+// moments sets when the selected objects last changed, and in which ways.
+func (s *selecting) moments(parts []*part, o *Observation) {
+	came, went, updated := s.came, s.went, moment(0)
+	for _, p := range parts {
+		came, went = max(came, p.selection.came), max(went, p.selection.went)
+		for _, h := range p.holds {
+			updated = max(updated, h.path.updated)
+		}
+	}
+	o.Moment = uint64(s.kind.engine.tick)
+	o.LastCreated, o.LastUpdated, o.LastDeleted = uint64(came), uint64(updated), uint64(went)
 }
 
 // severity tells which of several states is the whole reference's.

@@ -33,6 +33,8 @@ type selection struct {
 	// tooMany is true from when there were more members than may be, until a read finds fewer; none are kept then.
 	// retrying is true while a goroutine sees to that read.
 	tooMany, retrying bool
+	// came and went are when an object last came into the selection, and left it, as far as is known.
+	came, went moment
 	// followers select in the namespaces that are the selection's members.
 	followers map[*selecting]struct{}
 
@@ -90,6 +92,7 @@ func (k *kind) selection(key scope, selector labels.Selector) *selection {
 			members: map[types.NamespacedName]member{}, gone: map[types.NamespacedName]string{},
 		}
 		s.selection = s
+		s.came, s.went = s.joined, s.joined // what was before is not known
 		k.selections[key] = s
 		if k.served(&s.entry) {
 			s.state, s.err = Synced, nil
@@ -179,18 +182,20 @@ func newer(a, b string) bool {
 
 // replace stores the members, and wakes those whose paths select another thing in one of them than before.
 func (s *selection) replace(members map[types.NamespacedName]member, wake wakeups) {
-	moved := len(members) != len(s.members)
+	came, stayed := false, 0
 	for name, m := range members {
 		known, selected := s.members[name]
 		if !selected {
-			moved = true
-			break
+			came = true
+			continue
 		}
+		stayed++
 		s.compare(known, m, wake)
 	}
+	went := stayed < len(s.members)
 	s.members = members
-	if moved {
-		s.moved(wake)
+	if came || went {
+		s.moved(came, went, wake)
 	}
 }
 
@@ -201,13 +206,21 @@ func (s *selection) compare(known, now member, wake wakeups) {
 		after, seen := now.digest(p)
 		if before != after || seen != seenBefore {
 			s.sums.forget(false)
+			p.updated = s.kind.engine.next()
 			p.wakeAll(wake)
 		}
 	}
 }
 
 // moved is called when objects have come into the selection or left it.
-func (s *selection) moved(wake wakeups) {
+func (s *selection) moved(came, went bool, wake wakeups) {
+	now := s.kind.engine.next()
+	if came {
+		s.came = now
+	}
+	if went {
+		s.went = now
+	}
 	s.sums.forget(true)
 	s.wakeAll(wake)
 	for f := range s.followers {
@@ -234,7 +247,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
 		}
 		if selected {
 			delete(s.members, name)
-			s.moved(wake)
+			s.moved(false, true, wake)
 		}
 		return true
 	}
@@ -247,7 +260,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
 		s.overflow(wake)
 		return true
 	default:
-		s.moved(wake)
+		s.moved(true, false, wake)
 	}
 	for _, p := range s.paths {
 		if _, seen := now.digest(p); p.known && !seen {
@@ -267,7 +280,10 @@ func (s *selection) overflow(wake wakeups) {
 		s.tooMany = true
 		s.members = map[types.NamespacedName]member{}
 		clear(s.gone)
-		s.moved(wake)
+		s.moved(true, true, wake)
+		for _, p := range s.paths {
+			p.updated = s.came
+		}
 		e.Log.Info("a selector selects too many objects", "kind", s.kind.gvk.String(), "scope", s.key.String(), "limit", e.MaxMatched)
 	}
 	if s.retrying {

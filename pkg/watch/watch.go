@@ -70,6 +70,10 @@ type Observation struct {
 	// Matched is how many objects are selected, and Objects are the first MaxObjects of them, by namespace and name.
 	Matched int
 	Objects []Object
+	// Moment is when a selection was observed, by the engine's own count, and LastCreated, LastUpdated and LastDeleted are when
+	// an object came into it, changed in one of Paths, and left it, for the last time that is known. Each is later than
+	// the Moment of an Observation that does not have the change, and no later than that of one that does. Zero where an object is named.
+	Moment, LastCreated, LastUpdated, LastDeleted uint64
 	// Err says why the object cannot be seen, where that is known; it holds nothing of any object's
 	// content. It is a *ScopeError where the reference gives a namespace and the kind has none, or the
 	// other way round, and ErrNotListable where the kind's objects can never be read.
