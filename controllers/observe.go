@@ -16,6 +16,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/pkg/validate"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
+	"github.com/nusnewob/kube-changejob/pkg/when"
 )
 
 // jobOwnerIndex is the cache index that leads from a ChangeTriggeredJob's UID to its Jobs.
@@ -100,6 +101,9 @@ func (r *Reconciler) observations(ctj *v1alpha.ChangeTriggeredJob, owner types.N
 			Since:      seen[i].Since,
 			Exists:     seen[i].Exists,
 		}
+		if reference.When != "" && reference.Reference.Selection == "" {
+			observation.WaitingForWhen = waitingForWhen[seen[i].When]
+		}
 		for j, digest := range seen[i].Digests {
 			observation.Hashes = append(observation.Hashes, r.Key.Publish(ctj.UID, reference.Reference, reference.Fields[j], digest))
 		}
@@ -138,6 +142,9 @@ var visibility = map[watch.State]trigger.Visibility{
 	watch.VersionNotServed: trigger.VersionNotServed,
 	watch.TooMany:          trigger.TooMany,
 }
+
+// waitingForWhen is for what a reference waits, by what its `when` comes to.
+var waitingForWhen = map[when.Result]v1alpha.WhenResult{when.False: v1alpha.WhenFalse, when.Failed: v1alpha.WhenFailed, when.True: ""}
 
 // jobs returns the Jobs of ctj as far as the cache has them.
 func (r *Reconciler) jobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, merged []trigger.MergedReference) ([]trigger.Job, error) {

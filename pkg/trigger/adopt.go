@@ -69,7 +69,9 @@ func (s *state) adopt(job *Job) {
 	}
 	s.count, s.lastJobName = job.Number, job.Name
 	for i := range s.refs {
-		s.refs[i].pendingSince = time.Time{} // the Job has answered what was pending until then
+		if ref := &s.refs[i]; !ref.waits() || job.stoodFor(ref.ObjectReference) {
+			ref.pendingSince = time.Time{} // the Job has answered what was pending until then
+		}
 	}
 	if job.RunNow != "" {
 		s.lastRunNow = runNowKey(job.RunNow)
@@ -142,6 +144,11 @@ func (s *state) unanswer(changed []Change) {
 			}
 		}
 	}
+}
+
+// stoodFor reports whether the Job's trigger stood for the object, as far as that can be read.
+func (j *Job) stoodFor(object ObjectReference) bool {
+	return j.Hashes == nil || slices.ContainsFunc(j.Hashes, func(h TriggeredHash) bool { return h.Reference == object })
 }
 
 func mentions(changed []Change, object ObjectReference, path string) bool {

@@ -24,6 +24,9 @@ type reference struct {
 	// it was last decided on. tracksExistence is true where status is to say so.
 	exists, existed, wasThere existence
 	tracksExistence           bool
+	// hasWhen is true where a change counts only while an expression is true, and whenResult is what that comes to; empty is true.
+	hasWhen    bool
+	whenResult v1alpha.WhenResult
 	// mark is what the process remembers of a selection.
 	mark Mark
 	// selected is what is known of the objects one by one, where a selector selects them.
@@ -126,6 +129,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 	}
 	since, changed := keptSince(stored.ResourceHashes, in.Now), keptChangedTimes(stored.ResourceHashes, in.Now)
 	existence := keptExistence(stored.ResourceHashes)
+	waiting := keptWaiting(stored.ResourceHashes)
 	var deferred map[fieldKey]field
 	if in.Deferred != nil && in.Deferred.TriggerCount == stored.TriggerCount {
 		deferred = keptFields(in.Deferred.ResourceHashes)
@@ -142,6 +146,8 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 			ref.fields = append(ref.fields, f)
 		}
 		ref.selected.recall(keptObjects[wanted.Reference], wanted.Fields)
+		ref.hasWhen = wanted.When != "" && !ref.selects() || wantsUnread(in, waiting[ref.ObjectReference])
+		ref.recallWhen(waiting[ref.ObjectReference])
 		ref.recallExistence(existence[ref.ObjectReference])
 		// Of a spec that cannot work, it is not known what it asks for.
 		ref.tracksExistence = len(ref.changes) > 0 || in.Invalid != "" && existence[ref.ObjectReference] != nil
@@ -171,6 +177,7 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 	}
 	switch o.Visibility {
 	case Visible:
+		r.seeWhen(o.WaitingForWhen)
 		switch {
 		case o.Exists:
 		case r.selects():
@@ -179,6 +186,7 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 			r.message = messageAbsent
 		}
 	case Forbidden:
+		r.seeWhen(v1alpha.WhenUnknown)
 		r.trouble, r.message = ReasonForbidden, messageForbidden
 		if r.selects() {
 			r.message = messageForbiddenAll
@@ -188,14 +196,17 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 		r.trouble, r.message = ReasonTooManyObjects, messageTooMany
 		return true
 	case KindNotServed: // and so the object does not exist
+		r.seeWhen(o.WaitingForWhen)
 		r.trouble, r.message = ReasonKindNotServed, messageKindNotServed
 	case VersionNotServed:
+		r.seeWhen(v1alpha.WhenUnknown)
 		r.trouble, r.message = ReasonKindNotServed, messageVersionNotServed
 		return true
 	default:
 		if shownAt := o.Since.Add(syncPatience); now.Before(shownAt) {
 			r.unseen, r.shownAt, r.message = true, shownAt, keptMessage
 		} else {
+			r.seeWhen(v1alpha.WhenUnknown)
 			r.trouble, r.message = ReasonNotSynced, messageNotSynced
 			if r.selects() {
 				r.message = messageNotSyncedAll
@@ -268,6 +279,9 @@ func resourceHashes(refs []reference, now time.Time, settles bool) []v1alpha.Res
 			}
 		}
 		ref.describeExistence(&entry)
+		if ref.waits() {
+			entry.WaitingForWhen = ref.whenResult
+		}
 		for _, f := range ref.fields {
 			stored := v1alpha.FieldHash{Field: f.path, Hash: f.hash}
 			if f.baseline != f.hash {

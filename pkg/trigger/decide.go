@@ -113,7 +113,7 @@ func recall(in Input) *state {
 }
 
 // trigger makes the next Job, and every last known state the baseline: the Job stands for all of them,
-// whichever of them it was that changed.
+// whichever of them it was that changed, but for those that wait for their `when`.
 func (s *state) trigger() *Creation {
 	occasion, _ := s.occasion()
 	runNow := s.answerRunNow()
@@ -133,6 +133,9 @@ func (s *state) trigger() *Creation {
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]
+		if ref.waits() {
+			continue // the Job does not stand for it
+		}
 		ref.pendingSince = time.Time{}
 		for j := range ref.fields {
 			f := &ref.fields[j]

@@ -15,6 +15,8 @@ type MergedReference struct {
 	Fields []string
 	// Changes are those that count, as its first entry has them; none where all do.
 	Changes []v1alpha.ChangeType
+	// When is the expression that must be true for a change to count, as its first entry has it; empty where there is none.
+	When string
 }
 
 // MergeReferences returns the objects that refs name, and what they select, each once, at the place where it is named
@@ -24,7 +26,7 @@ func MergeReferences(refs []v1alpha.ResourceReference) []MergedReference {
 	m := newMerger(len(refs))
 	for i := range refs {
 		ref := &refs[i]
-		m.add(ReferenceOf(ref), i, ref.EffectiveFields(), ref.Changes)
+		m.add(ReferenceOf(ref), i, ref.EffectiveFields(), ref)
 	}
 	return m.merged
 }
@@ -46,12 +48,12 @@ func newMerger(entries int) *merger {
 	return &merger{merged: make([]MergedReference, 0, entries), places: make(map[ObjectReference]int, entries)}
 }
 
-func (m *merger) add(object ObjectReference, index int, fields []string, changes []v1alpha.ChangeType) {
+func (m *merger) add(object ObjectReference, index int, fields []string, ref *v1alpha.ResourceReference) {
 	place, ok := m.places[object]
 	if !ok {
 		place = len(m.merged)
 		m.places[object] = place
-		m.merged = append(m.merged, MergedReference{Reference: object, Index: index, Changes: changes})
+		m.merged = append(m.merged, MergedReference{Reference: object, Index: index, Changes: ref.Changes, When: ref.When})
 	}
 	for _, path := range fields {
 		if !slices.Contains(m.merged[place].Fields, path) {
@@ -79,7 +81,7 @@ func References(spec *v1alpha.ChangeTriggeredJobSpec, status *v1alpha.ChangeTrig
 		if len(fields) == 0 {
 			fields = []string{v1alpha.AllFields}
 		}
-		m.add(objectOf(entry), i, fields, nil)
+		m.add(objectOf(entry), i, fields, &v1alpha.ResourceReference{})
 	}
 	return m.merged
 }

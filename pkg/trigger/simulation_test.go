@@ -39,7 +39,10 @@ func whateverHappens(t *rapid.T) {
 	object := func(t *rapid.T) ObjectReference { return rapid.SampledFrom(simObjects).Draw(t, "object") }
 	t.Repeat(map[string]func(*rapid.T){
 		"object changes": func(t *rapid.T) { w.setValue(object(t), rapid.IntRange(0, 3).Draw(t, "value")) },
-		"rights change":  func(t *rapid.T) { o := object(t); w.forbidden[o] = !w.forbidden[o] },
+		"when changes": func(t *rapid.T) {
+			w.held[object(t)] = rapid.SampledFrom([]v1alpha.WhenResult{"", v1alpha.WhenFalse, v1alpha.WhenFailed}).Draw(t, "result")
+		},
+		"rights change": func(t *rapid.T) { o := object(t); w.forbidden[o] = !w.forbidden[o] },
 		"time passes": func(t *rapid.T) {
 			w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms")) * time.Millisecond)
 		},
@@ -100,6 +103,7 @@ type world struct {
 	came      uint64
 	went      uint64
 	forbidden map[ObjectReference]bool
+	held      map[ObjectReference]v1alpha.WhenResult // what a `when` comes to for the object
 
 	ctj       resource
 	jobs      []Job
@@ -129,7 +133,7 @@ type resource struct {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{},
+	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{}, held: map[ObjectReference]v1alpha.WhenResult{},
 		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}, failed: map[int64]bool{}, ran: map[string]bool{}, released: map[string]bool{}}
 	w.ctj = resource{version: 1, status: &v1alpha.ChangeTriggeredJobStatus{}}
 	w.edit(t)
@@ -168,6 +172,16 @@ func changeIn(o ObjectReference, before, after string) v1alpha.ChangeType {
 	}
 }
 
+// waitsFor reports whether the round under way was decided on a sight of the object by which its changes wait.
+func (op *operator) waitsFor(o ObjectReference) bool {
+	for _, observation := range op.input.Observations {
+		if observation.Reference == o {
+			return observation.Visibility == Visible && observation.WaitingForWhen != ""
+		}
+	}
+	return false
+}
+
 // counts reports whether a change of the object counts by the spec that the round under way was decided by.
 func (op *operator) counts(o ObjectReference, before, after string) bool {
 	for i := range op.input.Spec.Resources {
@@ -203,6 +217,9 @@ func (w *world) edit(t *rapid.T) {
 		spec.Windows = []v1alpha.TriggerWindow{{Schedule: "*/2 * * * *", Duration: metav1.Duration{Duration: time.Minute}}}
 	}
 	for i := range spec.Resources {
+		if spec.Resources[i].Selector == nil && rapid.IntRange(0, 2).Draw(t, "has when") == 0 {
+			spec.Resources[i].When = "object.ready == true"
+		}
 		spec.Resources[i].Changes = rapid.SampledFrom([][]v1alpha.ChangeType{nil, nil, {created}, {isUpdated}, {deleted}, {created, isUpdated}, {created, deleted}}).Draw(t, "changes")
 	}
 	w.put(spec)
@@ -348,6 +365,9 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	}
 	if op.input.Spec.Condition == v1alpha.TriggerAll && c.Reason != ReasonRetry && c.Reason != ReasonRunNow {
 		require.Len(t, c.Changed, len(MergeReferences(op.input.Spec.Resources)), "All is not all")
+	}
+	for _, change := range c.Changed {
+		require.True(t, c.Reason == ReasonFirstRun || !op.waitsFor(change.ObjectReference), "%s waits for its when", change.ObjectReference)
 	}
 	for _, h := range c.Hashes {
 		require.Equal(t, op.lastKnown(h.Reference), h.Hash, "a Job for a state that nobody saw")
@@ -513,6 +533,7 @@ func (op *operator) see(o ObjectReference) {
 			observation.Moment, observation.LastCreated, observation.LastDeleted = op.w.moment+1, op.w.came+1, op.w.went+1
 		}
 	}
+	observation.WaitingForWhen = op.w.held[o]
 	op.seen[o] = observation
 }
 
@@ -703,6 +724,9 @@ func (op *operator) decide(t *rapid.T) {
 		if !ok {
 			observation = Observation{Reference: ref.Reference, Fields: ref.Fields, Visibility: NotSynced, Since: op.since}
 		}
+		if ref.When == "" {
+			observation.WaitingForWhen = ""
+		}
 		op.input.Observations = append(op.input.Observations, observation)
 	}
 	op.decision = Decide(op.input)
@@ -744,6 +768,7 @@ func (op *operator) round(t *rapid.T, faulty bool) {
 func (w *world) settle(t *rapid.T) {
 	w.operators = []*operator{w.start()}
 	op := w.operators[0]
+	clear(w.held)
 	maps.DeleteFunc(w.forbidden, func(ObjectReference, bool) bool { return true })
 	spec := w.ctj.spec.DeepCopy()
 	no := false

@@ -102,6 +102,9 @@ type Observation struct {
 	Since time.Time
 	// Exists says whether the object exists, or one that is selected. Known only when Visible.
 	Exists bool
+	// WaitingForWhen is what the reference's `when` comes to where that is not true; empty where it is, and where there is none.
+	// Known when Visible or KindNotServed. Where objects are selected, it is always empty.
+	WaitingForWhen v1alpha.WhenResult
 	// Fields are the paths that count, each once.
 	Fields []string
 	// Hashes are the published hashes of Fields, in the same order: Absent where the field or the object
@@ -198,7 +201,7 @@ type Creation struct {
 	Selected []SelectedChange
 	// Hashes are the hashes of every field of the spec that this trigger stands for: the observed one, or
 	// the last known one where the object cannot be seen now. Fields that were never seen, or not since
-	// the operator's key was replaced, have none. The Job carries the hashes, so that a process that
+	// the operator's key was replaced, have none, and neither do those of a reference that waits for its `when`. The Job carries the hashes, so that a process that
 	// crashed before it wrote status finds them again (rule 0).
 	Hashes []TriggeredHash
 }

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +16,10 @@ func TestChanges(t *testing.T) {
 	}
 	selecting := func(namespaces []string, changes ...v1alpha.ChangeType) v1alpha.ResourceReference {
 		return v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespaces: namespaces, Selector: web(), Changes: changes}
+	}
+	when := func(expression string, ref v1alpha.ResourceReference) v1alpha.ResourceReference {
+		ref.When = expression
+		return ref
 	}
 	const disagree = "spec.resources[1].changes: Invalid value: must be the same as in spec.resources[0], which names or selects the same: " +
 		"these entries are merged"
@@ -35,6 +40,15 @@ func TestChanges(t *testing.T) {
 			[]v1alpha.ResourceReference{selecting([]string{"a", "b"}, created), selecting([]string{"b", "a"}, deleted)}, []string{disagree}},
 		"a change that there is not": {[]v1alpha.ResourceReference{named("a", "Touched")},
 			[]string{`spec.resources[0].changes[0]: Unsupported value: "Touched": supported values: "Created", "Deleted", "Updated"`}},
+		"a when": {[]v1alpha.ResourceReference{when("object.status.phase == 'Ready'", named("a"))}, nil},
+		"a when that is none": {[]v1alpha.ResourceReference{named("a"), when("object.status.phase", named("b"))},
+			[]string{`spec.resources[1].when: Invalid value: must be a bool, not dyn; compare it, as in … == true`}},
+		"a when that is too long": {[]v1alpha.ResourceReference{when(strings.Repeat(" ", 1021)+"true", named("a"))},
+			[]string{`spec.resources[0].when: Invalid value: must have at most 1024 characters, not 1025`}},
+		"another when for an object that is named twice": {[]v1alpha.ResourceReference{when("true", named("a")), named("a")},
+			[]string{strings.Replace(disagree, "changes", "when", 1)}},
+		"another when for the same selector is another selection": {
+			[]v1alpha.ResourceReference{when("true", selecting([]string{"a"}, created)), selecting([]string{"a"}, deleted)}, nil},
 		"one that is said twice": {[]v1alpha.ResourceReference{named("a", created, created)},
 			[]string{`spec.resources[0].changes[1]: Duplicate value: "Created"`}},
 	} {

@@ -75,7 +75,16 @@ func (r Reference) sameSelection(other Reference) bool {
 	return r.GroupVersionKind == other.GroupVersionKind && r.Namespace == other.Namespace && r.Name == other.Name &&
 		selectorText(r.Selector) == selectorText(other.Selector) &&
 		slices.Equal(r.Namespaces, other.Namespaces) &&
-		selectorText(r.NamespaceSelector) == selectorText(other.NamespaceSelector)
+		selectorText(r.NamespaceSelector) == selectorText(other.NamespaceSelector) &&
+		r.condition() == other.condition()
+}
+
+// condition is the text of the reference's `when`; empty where it has none.
+func (r Reference) condition() string {
+	if r.When == nil {
+		return ""
+	}
+	return r.When.String()
 }
 
 // acquireSelection makes o an owner of what the reference selects. What it has had before, by former, it keeps.
@@ -99,7 +108,7 @@ func (e *Engine) acquireSelection(o *owner, given Reference, former []reference)
 		if before != nil {
 			held = before.where
 		}
-		s.where = s.take(k.selection(key, given.NamespaceSelector), []*fieldpath.Path{namespacePath}, held)
+		s.where = s.take(k.selection(key, given.NamespaceSelector), Reference{Paths: []*fieldpath.Path{namespacePath}}, held)
 		s.where.selection.followers[s] = struct{}{}
 	}
 	s.followFrom(before)
@@ -167,7 +176,7 @@ func (s *selecting) followFrom(before *selecting) {
 			s.came = k.engine.next()
 		}
 		key := scope{namespace: namespace, selector: selectorText(s.given.Selector)}
-		s.parts[namespace] = s.take(k.selection(key, s.given.Selector), s.given.Paths, held)
+		s.parts[namespace] = s.take(k.selection(key, s.given.Selector), s.given, held)
 	}
 	for namespace, p := range s.parts {
 		if !wanted[namespace] {
@@ -188,11 +197,11 @@ func (s *selecting) followFrom(before *selecting) {
 }
 
 // take makes the owner one of the selection's. What it held before it keeps.
-func (s *selecting) take(sel *selection, paths []*fieldpath.Path, held *part) *part {
+func (s *selecting) take(sel *selection, given Reference, held *part) *part {
 	e := s.kind.engine
 	taken := &part{selection: sel, since: e.Clock.Now()}
 	joins := false
-	for _, path := range paths {
+	for _, path := range given.watched() {
 		p := sel.watch(path)
 		p.owners = append(p.owners, s.owner)
 		if held != nil && held.selection == sel {
@@ -260,6 +269,7 @@ func (s *selecting) observe() Observation {
 		return o
 	}
 	o.State, o.Err = Synced, nil
+	selected := 0 // by their labels alone
 	parts := slices.SortedFunc(maps.Values(s.parts), func(a, b *part) int {
 		return cmp.Compare(a.selection.key.namespace, b.selection.key.namespace)
 	})
@@ -278,10 +288,11 @@ func (s *selecting) observe() Observation {
 			o.Since = seen.Since
 		}
 		if p != s.where {
-			o.Matched += len(p.selection.members)
+			selected += len(p.selection.members)
+			o.Matched += p.selection.count(whenOf(p.holds))
 		}
 	}
-	if o.State == Synced && o.Matched > k.engine.MaxMatched {
+	if o.State == Synced && selected > k.engine.MaxMatched {
 		o.State = TooMany
 	}
 	if o.State != Synced {
@@ -298,8 +309,12 @@ func (s *selecting) observe() Observation {
 func (s *selecting) moments(parts []*part, o *Observation) {
 	came, went, updated := s.came, s.went, moment(0)
 	for _, p := range parts {
-		came, went = max(came, p.selection.came), max(went, p.selection.went)
-		for _, h := range p.holds {
+		partCame, partWent := p.selection.came, p.selection.went
+		if condition := whenOf(p.holds); condition != nil {
+			partCame, partWent = condition.when.came, condition.when.went
+		}
+		came, went = max(came, partCame), max(went, partWent)
+		for _, h := range pathsOf(p.holds) {
 			updated = max(updated, h.path.updated)
 		}
 	}
@@ -316,14 +331,15 @@ func (s *selecting) digests(parts []*part, o *Observation) {
 	for i := range s.given.Paths {
 		var all []namespaceSum
 		for _, p := range parts {
-			all = append(all, p.selection.sum(p.holds[i].path)...)
+			all = append(all, p.selection.sum(p.holds[i].path, whenOf(p.holds))...)
 		}
 		o.Digests[i] = digestOf(all)
 	}
 	for _, p := range parts {
-		for _, name := range p.selection.first(MaxObjects - len(o.Objects)) {
-			first := Object{Namespace: name.Namespace, Name: name.Name, Digests: make([]fieldpath.Digest, len(p.holds))}
-			for i, h := range p.holds {
+		paths := pathsOf(p.holds)
+		for _, name := range p.selection.first(MaxObjects-len(o.Objects), whenOf(p.holds)) {
+			first := Object{Namespace: name.Namespace, Name: name.Name, Digests: make([]fieldpath.Digest, len(paths))}
+			for i, h := range paths {
 				first.Digests[i], _ = p.selection.members[name].digest(h.path)
 			}
 			o.Objects = append(o.Objects, first)
