@@ -356,7 +356,9 @@ func TestAnUpdateNeedsRightsForWhatIsNewInIt(t *testing.T) {
 			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) { s.Resources[1].When = `object.data.a.startsWith('c')` }),
 		},
 		"fewer changes that count": {
-			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) { s.Resources[1].Changes = []v1alpha.ChangeType{v1alpha.ChangeCreated} }),
+			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) {
+				s.Resources[1].Changes = []v1alpha.ChangeType{v1alpha.ChangeCreated}
+			}),
 		},
 		"a field more, by who may read the object": {
 			may: []rbacv1.PolicyRule{named(getsSecrets, "db")},

@@ -91,11 +91,8 @@ func remember(refs []reference, deferred *v1alpha.ChangeTriggeredJobStatus, now 
 	}
 }
 
-// follow takes over from a status that was decided on, and not written yet, that updates which do not count have moved the baseline.
+// follow takes over from a status that was decided on, and not written yet, that updates which did not count have moved the baseline.
 func (r *reference) follow(deferred map[fieldKey]field) {
-	if !r.countsInPart() {
-		return
-	}
 	for i := range r.fields {
 		f := &r.fields[i]
 		if last, ok := deferred[fieldKey{r.ObjectReference, f.path}]; ok && !f.pending() && !last.pending() && f.hash != "" && last.hash != "" {

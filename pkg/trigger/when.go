@@ -28,7 +28,7 @@ func keptWaiting(entries []v1alpha.ResourceHash) map[ObjectReference]*v1alpha.Re
 
 // wantsUnread reports whether a reference that waits is to go on, as it is not known what the spec says of it.
 func wantsUnread(in Input, entry *v1alpha.ResourceHash) bool {
-	return entry != nil && in.Spec.Undecoded() != nil
+	return entry != nil && in.Spec != nil && in.Spec.Undecoded() != nil
 }
 
 // recallWhen takes in what status says, which holds until the object is seen.

@@ -6,6 +6,7 @@
 package when
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -69,7 +70,7 @@ func Compile(text string) (*Expression, error) {
 
 func compile(text string) (*Expression, error) {
 	if text == "" {
-		return nil, fmt.Errorf("must not be empty")
+		return nil, errors.New("must not be empty")
 	}
 	if count := utf8.RuneCountInString(text); count > MaxLength {
 		return nil, fmt.Errorf("must have at most %d characters, not %d", MaxLength, count)
@@ -80,7 +81,7 @@ func compile(text string) (*Expression, error) {
 	}
 	ast, issues := env.Compile(text)
 	if issues.Err() != nil {
-		return nil, fmt.Errorf("%s", oneLine(issues))
+		return nil, errors.New(oneLine(issues))
 	}
 	if output := ast.OutputType(); !output.IsExactType(cel.BoolType) {
 		hint := ""
