@@ -39,7 +39,7 @@ func TestChanges(t *testing.T) {
 		"others for the same selection": {
 			[]v1alpha.ResourceReference{selecting([]string{"a", "b"}, created), selecting([]string{"b", "a"}, deleted)}, []string{disagree}},
 		"a change that there is not": {[]v1alpha.ResourceReference{named("a", "Touched")},
-			[]string{`spec.resources[0].changes[0]: Unsupported value: "Touched": supported values: "Created", "Deleted", "Updated"`}},
+			[]string{`spec.resources[0].changes[0]: Unsupported value: "Touched": supported values: "Created", "Updated", "Deleted"`}},
 		"a when": {[]v1alpha.ResourceReference{when("object.status.phase == 'Ready'", named("a"))}, nil},
 		"a when that is none": {[]v1alpha.ResourceReference{named("a"), when("object.status.phase", named("b"))},
 			[]string{`spec.resources[1].when: Invalid value: must be a bool, not dyn; compare it, as in … == true`}},

@@ -67,8 +67,8 @@ func TestOwnersOfOneWhenShareIt(t *testing.T) {
 	p.Set(named("two"), []Reference{r})
 	p.eventually(named("one"), comesTo(t, "1", when.True))
 	p.eventually(named("two"), comesTo(t, "1", when.True))
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	p.Engine.mu.RLock()
+	defer p.Engine.mu.RUnlock()
 	for _, ent := range p.kinds[configMaps].entries {
 		require.Len(t, ent.paths, 2, "a path and a when, for both")
 	}
