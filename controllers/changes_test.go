@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/job"
@@ -102,7 +103,7 @@ func TestWorkIsChained(t *testing.T) {
 	w.triggered("test", 2)
 	require.Equal(t, "build-3", w.told("test", 2).Resources[0].Objects[0].Name)
 
-	require.NoError(t, w.Delete(t.Context(), first))
+	require.NoError(t, w.Delete(t.Context(), first, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	w.eventually("test", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
 		require.Equal(c, int32(1), *ctj.Status.ResourceHashes[0].Matched)
 	})
