@@ -319,8 +319,9 @@ func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTrigge
 		if slices.Contains(reference.EffectiveFields(), v1alpha.AllFields) {
 			annotation = corev1.LastAppliedConfigAnnotation
 		}
+		now := fmt.Sprint(time.Now().UnixNano())
 		c.edit(t, reference, func(object client.Object) {
-			annotations := map[string]string{annotation: fmt.Sprint(time.Now().UnixNano())}
+			annotations := map[string]string{annotation: now}
 			for key, value := range object.GetAnnotations() {
 				if key != annotation {
 					annotations[key] = value
