@@ -32,7 +32,7 @@ const variable = "object"
 var libraries = version.MajorMinor(1, 37)
 
 // Result is what an expression comes to.
-type Result int
+type Result uint8
 
 const (
 	// False means that it is false.
