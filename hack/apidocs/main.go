@@ -17,9 +17,7 @@ import (
 )
 
 const head = `---
-layout: default
 title: API Reference
-nav_order: 4
 description: "Every field of a ChangeTriggeredJob"
 ---
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +71,9 @@ func TestEveryYAMLOfTheDocumentation(t *testing.T) {
 	}
 	for i, d := range all {
 		if kind, ok := d.fields["kind"]; ok && kind != v1alpha.Kind && has(d.fields, "metadata") {
+			if path.Dir(d.origin) == "docs/migration" {
+				c.migrate(t, d)
+			}
 			continue // another object
 		}
 		t.Run(fmt.Sprintf("%s #%d", d.origin, i), func(t *testing.T) {

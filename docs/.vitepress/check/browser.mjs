@@ -1,0 +1,185 @@
+// What only a browser can tell: no error and no failing request, nothing asked of another host, room enough on a small screen, text that is
+// large and clear enough in both colour schemes, a menu and a search that lead to every page.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { delimiter, join } from 'node:path'
+import { chromium } from 'playwright-core'
+import { pages, title } from '../pages.mjs'
+import { serve } from './serve.mjs'
+import { built, htmlOf } from './static.mjs'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const large = { width: 1280, height: 900 }
+const small = { width: 400, height: 800 }
+
+// Words that people look for, and the page that they should be led to.
+const searches = {
+  pendingDeadline: 'user-guide',
+  'run-now': 'concepts',
+  ChangejobNoLeader: 'runbooks',
+}
+
+// find returns the path of a Chromium on this machine; empty where there is none.
+export function find() {
+  const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+  const all = (process.env.PATH ?? '').split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)))
+  return process.env.CHROMIUM || all.find((path) => existsSync(path)) || ''
+}
+
+// look opens every page, and returns what is wrong as sentences. Where pictures is a folder, it leaves screenshots there.
+export async function look(site, { executablePath, pictures }) {
+  const server = await serve(site, built(site).base)
+  const browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync'],
+  })
+  try {
+    return await new Visit(browser, server.origin, built(site).base, pictures).all()
+  } finally {
+    await browser.close()
+    server.close()
+  }
+}
+
+class Visit {
+  constructor(browser, origin, base, pictures) {
+    Object.assign(this, { browser, origin, base, pictures, wrong: [] })
+    if (pictures) mkdirSync(pictures, { recursive: true })
+  }
+
+  async all() {
+    await this.in({ viewport: large, colorScheme: 'light' }, async (tab, page) => {
+      await this.audit(tab, `${page}, light`, {})
+    })
+    await this.in({ viewport: large, colorScheme: 'dark' }, async (tab, page) => {
+      await this.audit(tab, `${page}, dark`, { runOnly: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } })
+    })
+    await this.in({ viewport: small, colorScheme: 'light' }, async (tab, page) => {
+      this.note(await tab.evaluate(tooWide), `${page}, ${small.width} px wide`)
+      this.note(await tab.evaluate(tooSmall), `${page}, ${small.width} px wide`)
+      await this.audit(tab, `${page}, ${small.width} px wide`, {
+        runOnly: { type: 'rule', values: ['scrollable-region-focusable', 'meta-viewport', 'target-size', 'button-name', 'link-name'] },
+        rules: { 'target-size': { enabled: true } },
+      })
+    })
+    await this.open({ viewport: small }, async (tab) => this.menu(tab))
+    await this.open({ viewport: large }, async (tab) => this.search(tab))
+    return this.wrong
+  }
+
+  note(problems, where) {
+    this.wrong.push(...problems.map((problem) => `${where}: ${problem}`))
+  }
+
+  // open hands over a tab that notes every error and every request that fails or leaves the site.
+  async open(options, use) {
+    const context = await this.browser.newContext(options)
+    const tab = await context.newPage()
+    const where = () => `${tab.url().slice(this.origin.length)}`
+    tab.on('console', (message) => message.type() === 'error' && this.note([`the console says ${message.text()}`], where()))
+    tab.on('pageerror', (error) => this.note([`a script fails: ${error.message}`], where()))
+    tab.on('requestfailed', (request) => this.note([`${request.url()} fails: ${request.failure()?.errorText}`], where()))
+    tab.on('response', (response) => response.status() >= 400 && this.note([`${response.url()} answers ${response.status()}`], where()))
+    await context.route(
+      (url) => url.origin !== this.origin && url.protocol !== 'data:',
+      (route) => {
+        this.note([`asks another host: ${route.request().url()}`], where())
+        return route.abort()
+      },
+    )
+    await use(tab)
+    await context.close()
+  }
+
+  // in opens every page in a tab of its own kind.
+  async in(options, use) {
+    await this.open(options, async (tab) => {
+      for (const page of pages) {
+        await tab.goto(this.origin + this.base + htmlOf(page), { waitUntil: 'networkidle' })
+        await use(tab, page)
+        if (this.pictures) {
+          await tab.screenshot({ path: `${this.pictures}/${page.replaceAll('/', '-')}-${options.viewport.width}-${options.colorScheme}.png` })
+        }
+      }
+    })
+  }
+
+  // audit has axe-core judge a page, and notes what it calls serious or critical.
+  async audit(tab, where, options) {
+    await tab.evaluate(axe)
+    const { violations } = await tab.evaluate((o) => window.axe.run(document, o), options)
+    for (const { impact, id, help, nodes } of violations) {
+      if (impact !== 'serious' && impact !== 'critical') continue
+      const places = nodes.slice(0, 5).map((node) => `${node.target.join(' ')} (${node.any[0]?.message ?? node.html.slice(0, 120)})`)
+      this.note([`${id}: ${help}: ${places.join('; ')}${nodes.length > 5 ? `; and ${nodes.length - 5} more` : ''}`], where)
+    }
+  }
+
+  // menu opens the menu of a small screen, and follows it to the last page.
+  async menu(tab) {
+    await tab.goto(this.origin + this.base, { waitUntil: 'networkidle' })
+    await tab.click('.VPLocalNav .menu')
+    const links = tab.locator('.VPSidebar.open a.link')
+    await links.first().waitFor()
+    const found = await links.evaluateAll((all) => all.map((link) => link.getAttribute('href')))
+    for (const page of pages) {
+      const href = this.base + (page === 'index' ? '' : htmlOf(page))
+      if (!found.includes(href)) this.note([`${page} is not in it`], 'the menu')
+    }
+    await links.last().click()
+    await tab.waitForURL(`**/${htmlOf(pages.at(-1))}`)
+  }
+
+  // search looks for every page by its title, and for some words.
+  async search(tab) {
+    await tab.goto(this.origin + this.base, { waitUntil: 'networkidle' })
+    for (const [words, page] of [...Object.entries(searches), ...pages.map((name) => [title(name), name])]) {
+      await tab.click('.VPNavBarSearch button')
+      await tab.fill('.VPLocalSearchBox input', words)
+      const wanted = tab.locator(`.VPLocalSearchBox .result[href^="${this.base}${page === 'index' ? '' : htmlOf(page)}"]`).first()
+      try {
+        await wanted.waitFor({ timeout: 10_000 })
+      } catch {
+        this.note([`"${words}" does not find ${page}`], 'the search')
+      }
+      await tab.keyboard.press('Escape')
+    }
+  }
+}
+
+// tooWide runs in the page. It names what a reader would have to scroll sideways for: what is wider than the screen and not in a box
+// of its own that scrolls.
+function tooWide() {
+  const width = document.documentElement.clientWidth
+  const problems = []
+  if (document.documentElement.scrollWidth > width) problems.push(`scrolls sideways: ${document.documentElement.scrollWidth} px`)
+  const inBox = (element) => {
+    for (let box = element.parentElement; box && box !== document.body; box = box.parentElement) {
+      if (['auto', 'scroll'].includes(getComputedStyle(box).overflowX)) return true
+    }
+    return false
+  }
+  for (const element of document.querySelectorAll('.vp-doc *')) {
+    const box = element.getBoundingClientRect()
+    if (box.width > 0 && box.right > width + 1 && !inBox(element)) {
+      problems.push(`<${element.localName}> reaches ${Math.round(box.right)} px: ${element.textContent.trim().slice(0, 60)}`)
+    }
+  }
+  return problems.slice(0, 5)
+}
+
+// tooSmall runs in the page. It names text that is smaller than one reads well on a telephone.
+function tooSmall() {
+  const problems = new Set()
+  const walker = document.createTreeWalker(document.querySelector('.vp-doc'), NodeFilter.SHOW_TEXT)
+  while (walker.nextNode()) {
+    const { parentElement: element, textContent: text } = walker.currentNode
+    if (!text.trim() || element.getClientRects().length === 0) continue
+    const least = element.closest('pre, code, .lang') ? 12 : 14
+    const size = parseFloat(getComputedStyle(element).fontSize)
+    if (size < least) problems.add(`<${element.localName}> has text of ${size} px, such as: ${text.trim().slice(0, 40)}`)
+  }
+  return [...problems].slice(0, 5)
+}
