@@ -179,6 +179,7 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 
 .PHONY: docs
 docs: $(DOCS_MODULES) ## Build docs/ as a static site in dist/site, follow its links, and look at every page in Chromium, where there is one.
+	npm --prefix $(DOCS_SITE) run --silent test
 	npm --prefix $(DOCS_SITE) run --silent build
 	npm --prefix $(DOCS_SITE) run --silent check -- $(DOCS_FLAGS)
 

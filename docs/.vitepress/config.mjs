@@ -21,7 +21,8 @@ export default defineConfig({
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     anchor: { slugify: slug },
     config(markdown) {
-      markdown.core.ruler.push('outside', (state) => linksLeaveTheSite(state))
+      markdown.core.ruler.push('outside', linksLeaveTheSite)
+      markdown.core.ruler.push('wide', picturesScroll)
       // A wide table scrolls in a box of its own, also by keyboard; it stays a table for those who hear it.
       markdown.renderer.rules.table_open = () => '<div class="wide" role="group" aria-label="Table" tabindex="0"><table>'
       markdown.renderer.rules.table_close = () => '</table></div>'
@@ -49,6 +50,16 @@ function linksLeaveTheSite(state) {
       if (href) token.attrSet('href', outside(href, page))
     }
   }
+}
+
+// A picture with a paragraph of its own scrolls in that.
+function picturesScroll({ tokens }) {
+  tokens.forEach((token, i) => {
+    if (token.type === 'inline' && token.children.length === 1 && token.children[0].type === 'image') {
+      const box = { class: 'wide', role: 'group', 'aria-label': 'Picture', tabindex: '0' }
+      for (const [name, value] of Object.entries(box)) tokens[i - 1].attrSet(name, value)
+    }
+  })
 }
 
 // The packages are in this folder, where Go's tools do not look, and not above the pages: those find Vue by its name when they are rendered.
