@@ -10,6 +10,9 @@ import { built, htmlOf } from './static.mjs'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
+// A page is slow where the machine has much else to do.
+const patience = 120_000
+
 const large = { width: 1280, height: 900 }
 const small = { width: 400, height: 800 }
 
@@ -27,11 +30,12 @@ export function find() {
   return process.env.CHROMIUM || all.find((path) => existsSync(path)) || ''
 }
 
-// look opens every page, and returns what is wrong as sentences. Where pictures is a folder, it leaves screenshots there.
+// look opens every page, says what is wrong, and returns how much that is. Where pictures is a folder, it leaves screenshots there.
 export async function look(site, { executablePath, pictures }) {
   const server = await serve(site, built(site).base)
   const browser = await chromium.launch({
     executablePath,
+    timeout: patience,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync'],
   })
@@ -49,33 +53,35 @@ class Visit {
     if (pictures) mkdirSync(pictures, { recursive: true })
   }
 
+  // all is everything; what is looked at side by side has a tab each.
   async all() {
-    await this.in({ viewport: large, colorScheme: 'light' }, async (tab, page) => {
-      await this.audit(tab, `${page}, light`, {})
-    })
-    await this.in({ viewport: large, colorScheme: 'dark' }, async (tab, page) => {
-      await this.audit(tab, `${page}, dark`, { runOnly: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } })
-    })
-    await this.in({ viewport: small, colorScheme: 'light' }, async (tab, page) => {
-      this.note(await tab.evaluate(tooWide), `${page}, ${small.width} px wide`)
-      this.note(await tab.evaluate(tooSmall), `${page}, ${small.width} px wide`)
-      await this.audit(tab, `${page}, ${small.width} px wide`, {
-        runOnly: { type: 'rule', values: ['scrollable-region-focusable', 'meta-viewport', 'target-size', 'button-name', 'link-name'] },
-        rules: { 'target-size': { enabled: true } },
-      })
-    })
-    await this.open({ viewport: small }, async (tab) => this.menu(tab))
-    await this.open({ viewport: large }, async (tab) => this.search(tab))
-    return this.wrong
+    await Promise.all([
+      this.in({ viewport: large, colorScheme: 'light' }, (tab, page) => this.audit(tab, `${page}, light`)),
+      this.in({ viewport: large, colorScheme: 'dark' }, (tab, page) => this.audit(tab, `${page}, dark`, ['color-contrast', 'link-in-text-block'])),
+      this.in({ viewport: small, colorScheme: 'light' }, async (tab, page) => {
+        const where = `${page}, ${small.width} px wide`
+        this.note(await tab.evaluate(tooWide), where)
+        this.note(await tab.evaluate(tooSmall), where)
+        await this.audit(tab, where, ['scrollable-region-focusable', 'meta-viewport', 'target-size', 'button-name', 'link-name'])
+      }),
+    ])
+    await this.open({ viewport: small }, (tab) => this.menu(tab))
+    await this.open({ viewport: large }, (tab) => this.search(tab))
+    return this.wrong.length
   }
 
+  // note keeps what is wrong, and says it at once: looking at everything takes a while.
   note(problems, where) {
-    this.wrong.push(...problems.map((problem) => `${where}: ${problem}`))
+    for (const problem of problems) {
+      this.wrong.push(`${where}: ${problem}`)
+      console.error(this.wrong.at(-1))
+    }
   }
 
   // open hands over a tab that notes every error and every request that fails or leaves the site.
   async open(options, use) {
     const context = await this.browser.newContext(options)
+    context.setDefaultTimeout(patience)
     const tab = await context.newPage()
     const where = () => `${tab.url().slice(this.origin.length)}`
     tab.on('console', (message) => message.type() === 'error' && this.note([`the console says ${message.text()}`], where()))
@@ -106,10 +112,10 @@ class Visit {
     })
   }
 
-  // audit has axe-core judge a page, and notes what it calls serious or critical.
-  async audit(tab, where, options) {
+  // audit has axe-core judge a page by some of its rules, or all that it has by default, and notes what it calls serious or critical.
+  async audit(tab, where, rules) {
     await tab.evaluate(axe)
-    const { violations } = await tab.evaluate((o) => window.axe.run(document, o), options)
+    const { violations } = await tab.evaluate((o) => window.axe.run(document, o), rules ? { runOnly: { type: 'rule', values: rules } } : {})
     for (const { impact, id, help, nodes } of violations) {
       if (impact !== 'serious' && impact !== 'critical') continue
       const places = nodes.slice(0, 5).map((node) => `${node.target.join(' ')} (${node.any[0]?.message ?? node.html.slice(0, 120)})`)
@@ -140,7 +146,7 @@ class Visit {
       await tab.fill('.VPLocalSearchBox input', words)
       const wanted = tab.locator(`.VPLocalSearchBox .result[href^="${this.base}${page === 'index' ? '' : htmlOf(page)}"]`).first()
       try {
-        await wanted.waitFor({ timeout: 10_000 })
+        await wanted.waitFor({ timeout: patience / 4 })
       } catch {
         this.note([`"${words}" does not find ${page}`], 'the search')
       }

@@ -10,13 +10,16 @@ import { broken, stale, unlisted } from './static.mjs'
 const site = fileURLToPath(new URL('../../../dist/site', import.meta.url))
 const { values: flags } = parseArgs({ options: { committed: { type: 'boolean' }, pictures: { type: 'string' } } })
 
-const wrong = [...stale(site, flags), ...unlisted(site), ...broken(site)]
+let wrong = 0
+for (const problem of [...stale(site, flags), ...unlisted(site), ...broken(site)]) {
+  console.error(problem)
+  wrong++
+}
 const executablePath = find()
-if (executablePath) wrong.push(...(await look(site, { executablePath, pictures: flags.pictures })))
-
-for (const problem of wrong) console.error(problem)
-if (!executablePath) {
+if (executablePath) {
+  wrong += await look(site, { executablePath, pictures: flags.pictures })
+} else {
   console.log('SKIPPED: nobody has LOOKED at the site: there is no Chromium (make chromium, or CHROMIUM=PATH). Links were followed.')
 }
-console.log(`${pages.length} pages in dist/site: ${wrong.length === 0 ? 'nothing is wrong' : `${wrong.length} problems`}`)
-process.exit(wrong.length === 0 ? 0 : 1)
+console.log(`${pages.length} pages in dist/site: ${wrong === 0 ? 'nothing is wrong' : `${wrong} problems`}`)
+process.exit(wrong === 0 ? 0 : 1)
