@@ -208,7 +208,7 @@ func TestEveryMigrationLeadsToAChangeTriggeredJob(t *testing.T) {
 }
 
 // migrate applies what the pages of docs/migration have beside ChangeTriggeredJobs.
-func (c *cluster) migrate(t *testing.T, d document) *unstructured.Unstructured {
+func (c *cluster) migrate(t *testing.T, d document) {
 	object := &unstructured.Unstructured{Object: d.fields}
 	if namespace := object.GetNamespace(); namespace != "" {
 		err := c.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
@@ -217,7 +217,6 @@ func (c *cluster) migrate(t *testing.T, d document) *unstructured.Unstructured {
 		}
 	}
 	require.NoError(t, c.Client.Create(t.Context(), object), "%s", d.origin)
-	return object
 }
 
 // TestTheJobThatRestartsADeploymentMayDoSo runs the command of the page about Reloader as the Job's service account: it restarts the
@@ -246,9 +245,9 @@ func TestTheJobThatRestartsADeploymentMayDoSo(t *testing.T) {
 		return deployment.Spec.Template.Annotations["kubectl.kubernetes.io/restartedAt"] != ""
 	}
 	for _, name := range []string{"web", "other"} {
-		require.NoError(t, c.Client.Create(t.Context(), newObject(v1alpha.ResourceReference{
-			APIVersion: "apps/v1", Kind: "Deployment", Namespace: ctj.Namespace, Name: name,
-		})))
+		deployment := newObject(v1alpha.ResourceReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: ctj.Namespace, Name: name})
+		mutate(deployment, 1)
+		require.NoError(t, c.Client.Create(t.Context(), deployment))
 		require.False(t, restarted(name))
 	}
 	command := strings.Join(pod.Containers[0].Command, " ") + " --as=system:serviceaccount:" + ctj.Namespace + ":" + pod.ServiceAccountName
