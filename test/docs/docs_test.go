@@ -5,10 +5,12 @@ package docs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,12 +122,18 @@ func (c *cluster) prepare(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 	}
 }
 
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
 // one is the reference to one of the objects that a reference means.
 func one(reference v1alpha.ResourceReference) v1alpha.ResourceReference {
 	if reference.Selector == nil {
 		return reference
 	}
-	reference.Name = "selected"
+	reference.Name = "selected" // by these labels, and no others
+	labels := labelsFor(reference.Selector)
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		reference.Name += notInNames.ReplaceAllString(strings.ToLower("-"+key+"-"+labels[key]), "-")
+	}
 	switch namespaces := reference.EffectiveNamespaces(); {
 	case len(namespaces) > 0:
 		reference.Namespace = namespaces[0]

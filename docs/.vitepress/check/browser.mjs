@@ -16,12 +16,15 @@ const patience = 120_000
 const large = { width: 1280, height: 900 }
 const small = { width: 400, height: 800 }
 
-// Words that people look for, and the page that they should be led to.
-const searches = {
-  pendingDeadline: 'user-guide',
-  'run-now': 'concepts',
-  ChangejobNoLeader: 'runbooks',
-}
+// Words that people look for, and the page that they should be led to; each page is looked for by its title, too, but for the first, whose
+// title is not in its text.
+const searches = [
+  ['Two commands', 'index'],
+  ['pendingDeadline', 'user-guide'],
+  ['run-now', 'concepts'],
+  ['ChangejobNoLeader', 'runbooks'],
+  ...pages.filter((page) => page !== 'index').map((page) => [title(page), page]),
+]
 
 // find returns the path of a Chromium on this machine; empty where there is none.
 export function find() {
@@ -138,13 +141,13 @@ class Visit {
     await tab.waitForURL(`**/${htmlOf(pages.at(-1))}`)
   }
 
-  // search looks for every page by its title, and for some words.
+  // search types what people look for, and sees a place on the right page among what is found.
   async search(tab) {
     await tab.goto(this.origin + this.base, { waitUntil: 'networkidle' })
-    for (const [words, page] of [...Object.entries(searches), ...pages.map((name) => [title(name), name])]) {
+    for (const [words, page] of searches) {
       await tab.click('.VPNavBarSearch button')
       await tab.fill('.VPLocalSearchBox input', words)
-      const wanted = tab.locator(`.VPLocalSearchBox .result[href^="${this.base}${page === 'index' ? '' : htmlOf(page)}"]`).first()
+      const wanted = tab.locator(`.VPLocalSearchBox .result[href^="${this.base}${page === 'index' ? '' : htmlOf(page)}#"]`).first()
       try {
         await wanted.waitFor({ timeout: patience / 4 })
       } catch {
