@@ -343,6 +343,11 @@ type ResourceReference struct {
 }
 
 // ChangeTriggeredJobStatus is what the operator has seen and done.
+//
+// Nobody but the operator writes it, and it always writes the whole: it is atomic, so that the API server does not keep an account of
+// who owns which of its fields, nor compute it anew with each write.
+//
+// +structType=atomic
 type ChangeTriggeredJobStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
