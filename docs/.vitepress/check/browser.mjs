@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { pages, title } from '../pages.mjs'
 import { serve } from './serve.mjs'
@@ -12,6 +13,10 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 // A page is slow where the machine has much else to do.
 const patience = 120_000
+
+// What has to be found on bad/bad.html.
+const flaws = ['scrolls sideways', '<p> reaches', 'has text of 9 px', 'light: color-contrast', 'dark: color-contrast', 'missing.png answers 404',
+  'asks another host', 'the console says something went wrong', 'a script fails: and nobody caught it']
 
 const large = { width: 1280, height: 900 }
 const small = { width: 400, height: 800 }
@@ -36,6 +41,7 @@ export function find() {
 // look opens every page, says what is wrong, and returns how much that is. Where pictures is a folder, it leaves screenshots there.
 export async function look(site, { executablePath, pictures }) {
   const server = await serve(site, built(site).base)
+  const bad = await serve(fileURLToPath(new URL('bad', import.meta.url)), '/')
   const browser = await chromium.launch({
     executablePath,
     timeout: patience,
@@ -43,21 +49,29 @@ export async function look(site, { executablePath, pictures }) {
       '--disable-component-update', '--disable-sync'],
   })
   try {
-    return await new Visit(browser, server.origin, built(site).base, pictures).all()
+    const first = new Visit({ browser, origin: bad.origin, base: '/', pages: ['bad'], quiet: true })
+    await first.look()
+    const visit = new Visit({ browser, origin: server.origin, base: built(site).base, pages, pictures })
+    visit.note(flaws.filter((flaw) => !first.wrong.some((problem) => problem.includes(flaw))).map((flaw) => `does not see "${flaw}"`), 'this check')
+    await visit.look()
+    await visit.open({ viewport: small }, (tab) => visit.menu(tab))
+    await visit.open({ viewport: large }, (tab) => visit.search(tab))
+    return visit.wrong.length
   } finally {
     await browser.close()
     server.close()
+    bad.close()
   }
 }
 
 class Visit {
-  constructor(browser, origin, base, pictures) {
-    Object.assign(this, { browser, origin, base, pictures, wrong: [] })
-    if (pictures) mkdirSync(pictures, { recursive: true })
+  constructor(options) {
+    Object.assign(this, options, { wrong: [] })
+    if (this.pictures) mkdirSync(this.pictures, { recursive: true })
   }
 
-  // all is everything; what is looked at side by side has a tab each.
-  async all() {
+  // look opens every page three times, side by side in a tab each.
+  async look() {
     await Promise.all([
       this.in({ viewport: large, colorScheme: 'light' }, (tab, page) => this.audit(tab, `${page}, light`)),
       this.in({ viewport: large, colorScheme: 'dark' }, (tab, page) => this.audit(tab, `${page}, dark`, ['color-contrast', 'link-in-text-block'])),
@@ -68,16 +82,13 @@ class Visit {
         await this.audit(tab, where, ['scrollable-region-focusable', 'meta-viewport', 'target-size', 'button-name', 'link-name'])
       }),
     ])
-    await this.open({ viewport: small }, (tab) => this.menu(tab))
-    await this.open({ viewport: large }, (tab) => this.search(tab))
-    return this.wrong.length
   }
 
   // note keeps what is wrong, and says it at once: looking at everything takes a while.
   note(problems, where) {
     for (const problem of problems) {
       this.wrong.push(`${where}: ${problem}`)
-      console.error(this.wrong.at(-1))
+      if (!this.quiet) console.error(this.wrong.at(-1))
     }
   }
 
@@ -105,7 +116,7 @@ class Visit {
   // in opens every page in a tab of its own kind.
   async in(options, use) {
     await this.open(options, async (tab) => {
-      for (const page of pages) {
+      for (const page of this.pages) {
         await tab.goto(this.origin + this.base + htmlOf(page), { waitUntil: 'networkidle' })
         await use(tab, page)
         if (this.pictures) {
@@ -133,12 +144,12 @@ class Visit {
     const links = tab.locator('.VPSidebar.open a.link')
     await links.first().waitFor()
     const found = await links.evaluateAll((all) => all.map((link) => link.getAttribute('href')))
-    for (const page of pages) {
+    for (const page of this.pages) {
       const href = this.base + (page === 'index' ? '' : htmlOf(page))
       if (!found.includes(href)) this.note([`${page} is not in it`], 'the menu')
     }
     await links.last().click()
-    await tab.waitForURL(`**/${htmlOf(pages.at(-1))}`)
+    await tab.waitForURL(`**/${htmlOf(this.pages.at(-1))}`)
   }
 
   // search types what people look for, and sees a place on the right page among what is found.
