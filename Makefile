@@ -31,6 +31,9 @@ BENCH ?= .
 BENCHFLAGS ?=
 # More flags of the check that `make docs` ends with: --committed, --pictures=FOLDER.
 DOCS_FLAGS ?=
+# The path below which the site of docs/ stands on its host.
+DOCS_BASE ?= /
+export DOCS_BASE
 # The share of pkg/, controllers/ and cmd/ that the tests must cover, in percent.
 COVERAGE ?= 85
 # The namespace in which `make run` keeps the operator's own objects: the key of the hashes, the lease.
