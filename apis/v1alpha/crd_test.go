@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
 
@@ -76,6 +77,32 @@ func TestTheCRDIsStructuralAndItsNamesAreAccepted(t *testing.T) {
 	assert.Contains(t, conditions, "NamesAccepted=True")
 	assert.Contains(t, conditions, "Established=True")
 	assert.NotContains(t, conditions, "NonStructuralSchema=True")
+}
+
+// TestTheAPIServerKeepsNoAccountOfTheFieldsOfStatus: of each field that somebody may own, it would, in every object and at every
+// write. What an older release wrote is taken over.
+func TestTheAPIServerKeepsNoAccountOfTheFieldsOfStatus(t *testing.T) {
+	ctx, ns := context.Background(), namespace(t)
+	ctj := minimal(ns, "owned")
+	require.NoError(t, k8s.Create(ctx, ctj))
+	owned := func() (fields []string) {
+		for _, entry := range ctj.ManagedFields {
+			if entry.Subresource == "status" {
+				fields = append(fields, string(entry.FieldsV1.Raw))
+			}
+		}
+		return fields
+	}
+
+	ctj.ManagedFields = append(ctj.ManagedFields, metav1.ManagedFieldsEntry{
+		Manager: "operator", Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status", APIVersion: "triggers.changejob.dev/v1alpha",
+		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:triggerCount":{},"f:conditions":{".":{},"k:{\"type\":\"Available\"}":{"f:reason":{}}}}}`)},
+	})
+	require.NoError(t, k8s.Update(ctx, ctj))
+	ctj.Status.TriggerCount = 1
+	ctj.Status.Conditions = []metav1.Condition{{Type: "Available", Status: metav1.ConditionTrue, Reason: "Watching", LastTransitionTime: metav1.Now()}}
+	require.NoError(t, k8s.Status().Update(ctx, ctj, client.FieldOwner("operator")))
+	assert.Equal(t, []string{`{"f:status":{}}`}, owned())
 }
 
 func TestKubectlExplainsOurOwnFields(t *testing.T) {

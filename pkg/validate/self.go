@@ -55,34 +55,45 @@ func checkSelf(ctj *v1alpha.ChangeTriggeredJob, path *field.Path) field.ErrorLis
 	return append(errs, checkItsJobs(ctj, path)...)
 }
 
-// checkItsJobs refuses selectors that select what the ChangeTriggeredJob itself creates, by the labels that it gives
-// them. The first Job would be a change, whatever fields count.
+// checkItsJobs refuses selectors that select what the ChangeTriggeredJob itself creates. The first Job would be a change,
+// whatever fields count.
 func checkItsJobs(ctj *v1alpha.ChangeTriggeredJob, path *field.Path) field.ErrorList {
-	template, err := ctj.Spec.JobTemplate.Decode()
-	if err != nil {
-		return nil // which checkTemplate says
-	}
-	itsLabels := map[schema.GroupKind]map[string]string{
-		{Group: batchv1.GroupName, Kind: "Job"}: template.Labels,
-		{Kind: "Pod"}:                           template.Spec.Template.Labels,
-	}
 	var errs field.ErrorList
 	for i := range ctj.Spec.Resources {
-		ref := &ctj.Spec.Resources[i]
-		gv, _ := groupVersion(ref.APIVersion)
-		given, creates := itsLabels[gv.WithKind(ref.Kind).GroupKind()]
-		if ref.Selector == nil || !creates || !mayBe(ref, ctj.Namespace, "") {
-			continue
-		}
-		all := labels.Set{job.OwnerLabel: ctj.Name}
-		for key, value := range given {
-			if key != job.OwnerLabel {
-				all[key] = value
-			}
-		}
-		if selector, err := ref.Selector.Compile(); err == nil && selector.Matches(all) {
+		if SelectsJobsOf(&ctj.Spec.Resources[i], ctj) {
 			errs = append(errs, field.Invalid(path.Index(i).Child("selector"), field.OmitValueType{}, SelectsItsJobs))
 		}
 	}
 	return errs
+}
+
+// SelectsJobsOf reports whether a reference selects the Jobs that a ChangeTriggeredJob creates, or their Pods, by the labels that it
+// gives them. Of namespaces that are selected by their labels, each may be its own. What has a template that cannot be decoded
+// creates nothing.
+func SelectsJobsOf(ref *v1alpha.ResourceReference, ctj *v1alpha.ChangeTriggeredJob) bool {
+	if ref.Selector == nil || !mayBe(ref, ctj.Namespace, "") {
+		return false
+	}
+	template, err := ctj.Spec.JobTemplate.Decode()
+	if err != nil {
+		return false
+	}
+	gv, _ := groupVersion(ref.APIVersion)
+	var given map[string]string
+	switch gv.WithKind(ref.Kind).GroupKind() {
+	case schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
+		given = template.Labels
+	case schema.GroupKind{Kind: "Pod"}:
+		given = template.Spec.Template.Labels
+	default:
+		return false
+	}
+	all := labels.Set{job.OwnerLabel: ctj.Name}
+	for key, value := range given {
+		if key != job.OwnerLabel {
+			all[key] = value
+		}
+	}
+	selector, err := ref.Selector.Compile()
+	return err == nil && selector.Matches(all)
 }

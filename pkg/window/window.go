@@ -83,33 +83,27 @@ func (w *Window) Open(now time.Time) bool {
 //
 // Where the clock jumps over the time of an opening, the window opens at the jump. An opening in an hour that comes twice
 // comes twice.
+//
+// The schedule is asked in a time that no zone bends, from one jump of the zone's clock to the next: between two jumps the clock
+// on the wall goes evenly. Asked in the zone itself, the schedule loses the first midnight after a jump of half an hour.
 func (w *Window) Next(after time.Time) time.Time {
-	next := w.schedule.Next(after.In(w.zone))
-	if jump := w.jumpedOver(after); !jump.IsZero() && (next.IsZero() || jump.Before(next)) {
-		return jump
+	after = after.In(w.zone)
+	for shown := face(after); ; {
+		shown = w.schedule.Next(shown)
+		if shown.IsZero() {
+			return time.Time{}
+		}
+		_, offset := after.Zone()
+		opening := shown.Add(-time.Duration(offset) * time.Second).In(w.zone)
+		_, jump := after.ZoneBounds()
+		if jump.IsZero() || opening.Before(jump) {
+			return opening
+		}
+		if !shown.After(face(jump)) {
+			return jump
+		}
+		after, shown = jump, face(jump).Add(-time.Nanosecond) // the moment of the jump itself may be an opening
 	}
-	return next
-}
-
-// jumpedOver returns when the clock jumps over the first opening after the given time; zero where it does not, and the schedule
-// itself finds that opening.
-func (w *Window) jumpedOver(after time.Time) time.Time {
-	shown := w.schedule.Next(face(after.In(w.zone)))
-	if shown.IsZero() {
-		return time.Time{}
-	}
-	made := time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), 0, 0, w.zone)
-	if face(made).Equal(shown) {
-		return time.Time{}
-	}
-	jump, end := made.ZoneBounds()
-	if face(made).Before(shown) { // what was made lies before the jump
-		jump = end
-	}
-	if !jump.After(after) {
-		return time.Time{}
-	}
-	return jump
 }
 
 // face is what the clock on the wall shows at t, as a time that no time zone bends.

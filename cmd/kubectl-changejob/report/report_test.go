@@ -310,3 +310,30 @@ func TestTheGraphJoinsWhatWatchesTheSame(t *testing.T) {
 		{Namespace: "default", Name: "watcher", Fields: []string{"*"}, Condition: v1alpha.TriggerAny},
 	}, graph.Objects[0].Triggers)
 }
+
+func TestTheGraphJoinsJobsWithWhatWatchesThem(t *testing.T) {
+	selecting := func(kind, owner string) v1alpha.ResourceReference {
+		ref := v1alpha.ResourceReference{APIVersion: "batch/v1", Kind: kind, Namespace: "default",
+			Selector: &v1alpha.LabelSelector{MatchLabels: map[string]v1alpha.LabelValue{"changejob.dev/owner": v1alpha.LabelValue(owner)}}}
+		if kind == "Pod" {
+			ref.APIVersion = "v1"
+		}
+		return ref
+	}
+	build, test, notify := watcher(configMap("a")), watcher(selecting("Job", "build")), watcher(selecting("Job", "test"), selecting("Pod", "build"))
+	build.Name, test.Name, notify.Name = "build", "test", "notify"
+	elsewhere := watcher(configMap("a"))
+	elsewhere.Name, elsewhere.Namespace = "build", "other"
+
+	graph := GraphOf([]v1alpha.ChangeTriggeredJob{*notify, *build, *elsewhere, *test})
+	sources := map[string][]GraphSource{}
+	for _, object := range graph.Objects {
+		sources[object.String()] = object.JobsOf
+	}
+	assert.Equal(t, map[string][]GraphSource{
+		"ConfigMap default/a":                     nil,
+		"Job default/[changejob.dev/owner=build]": {{Namespace: "default", Name: "build"}},
+		"Job default/[changejob.dev/owner=test]":  {{Namespace: "default", Name: "test"}},
+		"Pod default/[changejob.dev/owner=build]": {{Namespace: "default", Name: "build"}},
+	}, sources)
+}

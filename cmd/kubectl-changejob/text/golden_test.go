@@ -233,6 +233,9 @@ func TestAGraphFits(t *testing.T) {
 			{Namespace: "default", Name: "config-sync", Fields: []string{"data", `metadata.annotations['a "quoted\" key']`}},
 			{Namespace: longNamespace, Name: longName, Fields: []string{"data.a", "data.b"}, Condition: v1alpha.TriggerAll, Suspended: true},
 		}},
+		{ObjectReference: trigger.ObjectReference{APIVersion: "batch/v1", Kind: "Job", Namespace: "default", Selection: "changejob.dev/owner=config-sync"},
+			JobsOf:   []report.GraphSource{{Namespace: "default", Name: "config-sync"}},
+			Triggers: []report.GraphTrigger{{Namespace: "default", Name: "notify", Fields: []string{"status"}}}},
 	}}
 	w := writer(80)
 	w.Graph(graph)

@@ -12,7 +12,7 @@ import (
 func (w *Writer) Graph(graph report.Graph) {
 	for i := range graph.Objects {
 		object := &graph.Objects[i]
-		w.line(w.fitted(clean(object.String())))
+		w.line(w.fitted(clean(watched(object))))
 		for j := range object.Triggers {
 			branch := "├─ "
 			if j == len(object.Triggers)-1 {
@@ -21,6 +21,19 @@ func (w *Writer) Graph(graph report.Graph) {
 			w.line(w.fitted(branch + clean(triggered(&object.Triggers[j]))))
 		}
 	}
+}
+
+// watched names a watched object, and whose Jobs it is: "Job shop/[changejob.dev/owner=build] (of shop/build)".
+func watched(object *report.GraphObject) string {
+	text := object.String()
+	if len(object.JobsOf) == 0 {
+		return text
+	}
+	names := make([]string, 0, len(object.JobsOf))
+	for _, source := range object.JobsOf {
+		names = append(names, source.Namespace+"/"+source.Name)
+	}
+	return text + " (of " + strings.Join(names, ", ") + ")"
 }
 
 func (w *Writer) fitted(line string) string {
@@ -51,7 +64,8 @@ func notes(t *report.GraphTrigger) string {
 }
 
 // DOT returns the graph in the language of Graphviz: boxes are watched objects, ellipses are ChangeTriggeredJobs, and an
-// edge bears the fields that count. A dashed edge triggers only together with others; a dotted ellipse is suspended.
+// edge bears the fields that count. A dashed edge triggers only together with others; a dotted ellipse is suspended. From an
+// ellipse, an edge leads to the Jobs of it that are watched.
 func DOT(graph report.Graph) string {
 	var b strings.Builder
 	b.WriteString("digraph changejob {\n  rankdir=LR;\n")
@@ -60,6 +74,9 @@ func DOT(graph report.Graph) string {
 		object := &graph.Objects[i]
 		from := "object " + object.APIVersion + " " + object.String()
 		fmt.Fprintf(&b, "  %s [shape=box, label=%s];\n", quote(from), quote(object.String()))
+		for _, source := range object.JobsOf {
+			fmt.Fprintf(&b, "  %s -> %s;\n", quote("trigger "+source.Namespace+"/"+source.Name), quote(from))
+		}
 		for j := range object.Triggers {
 			t := &object.Triggers[j]
 			to := "trigger " + t.Namespace + "/" + t.Name
