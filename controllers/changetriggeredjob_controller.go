@@ -210,6 +210,7 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 	if err := r.writeStatus(ctx, ctj, record, decision, input.Jobs); err != nil {
 		return ctrl.Result{}, err
 	}
+	record.marks = decision.Marks
 	if decision.Adopted != 0 {
 		record.refusal = nil
 		jobsAdopted.Inc()

@@ -54,6 +54,9 @@ type record struct {
 	// deferred is the status that the last decision put off, where the next one needs to know it.
 	deferred *v1alpha.ChangeTriggeredJobStatus
 
+	// marks are those of the last decision whose status was written, or that had none.
+	marks []trigger.Mark
+
 	// statusWritten is when status was last written.
 	statusWritten time.Time
 

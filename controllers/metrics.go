@@ -49,7 +49,7 @@ var (
 		metrics.Label{Name: "reason", Values: triggerReasons, Open: true})
 	triggerDuration = metrics.NewHistograms("changejob_trigger_duration_seconds",
 		"Time from when a change was seen until its Job was created, in seconds; of several changes that one Job stands for, that of the first. "+
-			"waited is true where the ChangeTriggeredJob asked for a wait: by its cooldown, condition All, suspend, windows, settle, onFailure, onLoop or "+
+			"waited is true where the ChangeTriggeredJob asked for a wait: by its cooldown, condition All, when, suspend, windows, settle, onFailure, onLoop or "+
 			"concurrencyPolicy.",
 		[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		metrics.Label{Name: "waited", Values: []string{"false", "true"}})

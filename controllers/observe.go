@@ -16,6 +16,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/pkg/validate"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
+	"github.com/nusnewob/kube-changejob/pkg/when"
 )
 
 // jobOwnerIndex is the cache index that leads from a ChangeTriggeredJob's UID to its Jobs.
@@ -51,6 +52,7 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 
 		LastStatusWrite: record.statusWritten,
 		Deferred:        record.deferred,
+		Marks:           record.marks,
 	}
 	if len(problems) > 0 {
 		input.Invalid = problems.ToAggregate().Error()
@@ -99,11 +101,15 @@ func (r *Reconciler) observations(ctj *v1alpha.ChangeTriggeredJob, owner types.N
 			Since:      seen[i].Since,
 			Exists:     seen[i].Exists,
 		}
+		if reference.When != "" && reference.Reference.Selection == "" {
+			observation.WaitingForWhen = waitingForWhen[seen[i].When]
+		}
 		for j, digest := range seen[i].Digests {
 			observation.Hashes = append(observation.Hashes, r.Key.Publish(ctj.UID, reference.Reference, reference.Fields[j], digest))
 		}
 		if reference.Reference.Selection != "" {
-			observation.Matched = seen[i].Matched
+			observation.Matched, observation.Moment = seen[i].Matched, seen[i].Moment
+			observation.LastCreated, observation.LastUpdated, observation.LastDeleted = seen[i].LastCreated, seen[i].LastUpdated, seen[i].LastDeleted
 			if !trigger.DetailsKnown(&ctj.Status, &observation) {
 				observation.Objects = r.objects(ctj.UID, reference, seen[i].Objects)
 			}
@@ -136,6 +142,9 @@ var visibility = map[watch.State]trigger.Visibility{
 	watch.VersionNotServed: trigger.VersionNotServed,
 	watch.TooMany:          trigger.TooMany,
 }
+
+// waitingForWhen is for what a reference waits, by what its `when` comes to.
+var waitingForWhen = map[when.Result]v1alpha.WhenResult{when.False: v1alpha.WhenFalse, when.Failed: v1alpha.WhenFailed, when.True: ""}
 
 // jobs returns the Jobs of ctj as far as the cache has them.
 func (r *Reconciler) jobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, merged []trigger.MergedReference) ([]trigger.Job, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/pkg/validate"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
+	"github.com/nusnewob/kube-changejob/pkg/when"
 )
 
 // checkedSpec is what one generation of a spec comes to. It is made once a generation.
@@ -61,6 +62,11 @@ func compile(reference trigger.MergedReference, written *v1alpha.ResourceReferen
 		paths = append(paths, path)
 	}
 	compiled := watch.Reference{GroupVersionKind: groupVersion.WithKind(reference.Reference.Kind), Paths: paths}
+	if reference.When != "" {
+		if compiled.When, err = when.Compile(reference.When); err != nil {
+			return watch.Reference{}, fmt.Errorf("when: %w", err)
+		}
+	}
 	if written.Selector == nil {
 		compiled.Namespace, compiled.Name = reference.Reference.Namespace, reference.Reference.Name
 		return compiled, nil

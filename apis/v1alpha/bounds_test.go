@@ -123,6 +123,11 @@ func TestBoundsOfTheSpec(t *testing.T) {
 		"a field has 1 to 256 characters": {
 			reference("fields"), []any{[]any{"x"}, []any{long(256)}, []any{strings.Repeat("é", 256)}},
 			[]any{[]any{""}, []any{long(257)}}, "spec.resources[0].fields[0]"},
+		"changes are a set of Created, Updated and Deleted, and may be left out": {
+			reference("changes"), []any{absent, []any{"Created"}, []any{"Deleted", "Updated", "Created"}},
+			[]any{[]any{}, []any{"Touched"}, []any{"Created", "Created"}, []any{""}}, "spec.resources[0].changes"},
+		"when has 1 to 1024 characters": {
+			reference("when"), []any{absent, "true", strings.Repeat("é", 1024)}, []any{"", long(1025), true}, "spec.resources[0].when"},
 		"an apiVersion has 1 to 317 characters": {
 			reference("apiVersion"), []any{"v", long(317)}, []any{"", long(318), absent}, "spec.resources[0].apiVersion"},
 		"a kind has 1 to 63 characters": {

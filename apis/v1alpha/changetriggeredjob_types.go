@@ -54,6 +54,34 @@ const (
 	RetriggerOnFailure FailurePolicy = "Retrigger"
 )
 
+// ChangeType is how an object has changed since the last Job.
+//
+// +kubebuilder:validation:Enum=Created;Updated;Deleted
+type ChangeType string
+
+const (
+	// ChangeCreated means that the object did not exist, and does now.
+	ChangeCreated ChangeType = "Created"
+	// ChangeUpdated means that the object existed, and is another now.
+	ChangeUpdated ChangeType = "Updated"
+	// ChangeDeleted means that the object existed, and does not any more.
+	ChangeDeleted ChangeType = "Deleted"
+)
+
+// WhenResult is what a `when` comes to that is not true.
+//
+// +kubebuilder:validation:Enum=False;Failed;Unknown
+type WhenResult string
+
+const (
+	// WhenFalse means that it is false of the object as it is now.
+	WhenFalse WhenResult = "False"
+	// WhenFailed means that it could not be evaluated: a field that it reads is missing, for example.
+	WhenFailed WhenResult = "Failed"
+	// WhenUnknown means that the object cannot be seen.
+	WhenUnknown WhenResult = "Unknown"
+)
+
 // JobStatus is the outcome of a Job as far as it is known.
 //
 // +kubebuilder:validation:Enum=Active;Succeeded;Failed
@@ -340,6 +368,26 @@ type ResourceReference struct {
 	// +kubebuilder:validation:items:MaxLength=256
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Fields"
 	Fields []string `json:"fields,omitempty"`
+
+	// changes are those that count, 1 to 3 of Created, Updated and Deleted; without it, all do. A change of the
+	// object that is not among them triggers nothing, now or later. With selector, they are those of each selected
+	// object: one that comes into the selection is Created, one that leaves it Deleted. Entries that name the same
+	// object, or select the same, must have the same.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Changes"
+	Changes []ChangeType `json:"changes,omitempty"`
+
+	// when is a CEL expression over object, the object as it is now, null where it does not exist; at most 1024 characters. A
+	// change counts while it is true, and waits until then. With selector, those objects are selected of which it is true. It
+	// may use what a ValidatingAdmissionPolicy may. Entries that name the same object must have the same.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="When",xDescriptors={"urn:alm:descriptor:com.tectonic.ui:text"}
+	When string `json:"when,omitempty"`
 }
 
 // ChangeTriggeredJobStatus is what the operator has seen and done.
@@ -513,6 +561,24 @@ type ResourceHash struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Objects"
 	Objects []ObjectHash `json:"objects,omitempty"`
+
+	// exists says whether the object exists, as last observed. Present only where the spec says which changes count, and
+	// for an object that is named.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Exists"
+	Exists *bool `json:"exists,omitempty"`
+
+	// lastTriggeredExists says whether it existed when the last Job ran. Present only while one of the fields is pending,
+	// and that differs from exists.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Existed at the last trigger"
+	LastTriggeredExists *bool `json:"lastTriggeredExists,omitempty"`
+
+	// waitingForWhen says why the reference, which is pending, waits for its `when`: that is False of the object as it is now, or it
+	// Failed (it could not be evaluated), or it is Unknown, as the object cannot be seen. Present only while it waits.
+	// +optional
+	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Waiting for when",xDescriptors={"urn:alm:descriptor:text"}
+	WaitingForWhen WhenResult `json:"waitingForWhen,omitempty"`
 
 	// pendingSince is when the operator first saw this object differ from the state that the last Job ran
 	// for, in whole seconds. It is present only while one of the fields is pending.

@@ -1,6 +1,9 @@
 package v1alpha
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // DefaultCooldown is the cooldown where the spec does not say.
 const DefaultCooldown = 60 * time.Second
@@ -119,3 +122,23 @@ func (r *ResourceReference) EffectiveFields() []string {
 	}
 	return r.Fields
 }
+
+// CountsAll reports whether every change of the object counts.
+func (r *ResourceReference) CountsAll() bool { return len(r.Changes) == 0 }
+
+// SameChanges reports whether the same changes count in two references.
+func (r *ResourceReference) SameChanges(other *ResourceReference) bool {
+	for _, change := range allChanges {
+		if r.Counts(change) != other.Counts(change) {
+			return false
+		}
+	}
+	return true
+}
+
+// Counts reports whether a change of that type counts.
+func (r *ResourceReference) Counts(change ChangeType) bool {
+	return r.CountsAll() || slices.Contains(r.Changes, change)
+}
+
+var allChanges = []ChangeType{ChangeCreated, ChangeUpdated, ChangeDeleted}

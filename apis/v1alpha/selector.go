@@ -106,7 +106,7 @@ func (s *LabelSelector) text() string {
 }
 
 // Selection is the text by which status and Jobs name what a reference selects: its selector, and its namespaces where
-// it is not one that it selects in. It is empty where the reference names an object. References that say the same in
+// it is not one that it selects in, and its `when`. It is empty where the reference names an object. References that say the same in
 // another order have the same text; a long one is cut, and ends with a hash of the whole.
 //
 // Stored hashes are found by it again: a release that wrote it in another way would take a new baseline.
@@ -127,6 +127,9 @@ func (r *ResourceReference) Selection() string {
 		}
 	case len(namespaces) > 1:
 		text += "; namespaces " + strings.Join(namespaces, ",")
+	}
+	if r.When != "" {
+		text += "; when " + r.When
 	}
 	return cutSelection(text)
 }

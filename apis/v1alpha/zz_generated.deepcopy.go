@@ -310,6 +310,16 @@ func (in *ResourceHash) DeepCopyInto(out *ResourceHash) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.Exists != nil {
+		in, out := &in.Exists, &out.Exists
+		*out = new(bool)
+		**out = **in
+	}
+	if in.LastTriggeredExists != nil {
+		in, out := &in.LastTriggeredExists, &out.LastTriggeredExists
+		*out = new(bool)
+		**out = **in
+	}
 	if in.PendingSince != nil {
 		in, out := &in.PendingSince, &out.PendingSince
 		*out = (*in).DeepCopy()
@@ -351,6 +361,11 @@ func (in *ResourceReference) DeepCopyInto(out *ResourceReference) {
 	if in.Fields != nil {
 		in, out := &in.Fields, &out.Fields
 		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
+	if in.Changes != nil {
+		in, out := &in.Changes, &out.Changes
+		*out = make([]ChangeType, len(*in))
 		copy(*out, *in)
 	}
 }

@@ -27,11 +27,13 @@ type change struct {
 	oldKinds map[schema.GroupVersionKind]bool
 }
 
-// addition is a reference that is new, or that has new fields.
+// addition is a reference that is new, or that has new fields or a new `when`.
 type addition struct {
 	// index is the reference's place in spec.resources, fields are the places of the new ones in its fields.
 	index  int
 	fields []int
+	// when is true where the reference has a `when` that is new: it may read all of the object.
+	when bool
 }
 
 func creation(ctj *v1alpha.ChangeTriggeredJob) *change {
@@ -69,7 +71,10 @@ func additions(old, refs []v1alpha.ResourceReference) []addition {
 				a.fields = append(a.fields, j)
 			}
 		}
-		if len(a.fields) > 0 {
+		a.when = refs[i].When != "" && !slices.ContainsFunc(old, func(o v1alpha.ResourceReference) bool {
+			return sameObject(&o, &refs[i]) && o.When == refs[i].When
+		})
+		if len(a.fields) > 0 || a.when {
 			added = append(added, a)
 		}
 	}

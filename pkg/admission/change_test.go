@@ -46,6 +46,10 @@ func TestAdditions(t *testing.T) {
 	ref := func(name string, fields ...string) v1alpha.ResourceReference {
 		return v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Name: name, Fields: fields}
 	}
+	when := func(expression string, ref v1alpha.ResourceReference) v1alpha.ResourceReference {
+		ref.When = expression
+		return ref
+	}
 	cases := map[string]struct {
 		old, refs []v1alpha.ResourceReference
 		want      []addition
@@ -70,6 +74,25 @@ func TestAdditions(t *testing.T) {
 		"the same object in two references of the old spec": {
 			old:  []v1alpha.ResourceReference{ref("a", "data"), ref("a", "immutable")},
 			refs: []v1alpha.ResourceReference{ref("a", "data", "immutable")},
+		},
+		"a when": {
+			old:  []v1alpha.ResourceReference{ref("a", "data")},
+			refs: []v1alpha.ResourceReference{when("true", ref("a", "data"))},
+			want: []addition{{index: 0, when: true}},
+		},
+		"another when, and a field": {
+			old:  []v1alpha.ResourceReference{when("true", ref("a", "data"))},
+			refs: []v1alpha.ResourceReference{when("false", ref("a", "data", "immutable"))},
+			want: []addition{{index: 0, fields: []int{1}, when: true}},
+		},
+		"the same when, or none any more": {
+			old:  []v1alpha.ResourceReference{when("true", ref("a")), when("false", ref("b"))},
+			refs: []v1alpha.ResourceReference{when("true", ref("a")), ref("b")},
+		},
+		"the when of another object": {
+			old:  []v1alpha.ResourceReference{when("true", ref("a")), ref("b")},
+			refs: []v1alpha.ResourceReference{ref("a"), when("true", ref("b"))},
+			want: []addition{{index: 1, when: true}},
 		},
 		"another object": {
 			old:  []v1alpha.ResourceReference{ref("a", "data")},

@@ -17,6 +17,7 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 	"github.com/nusnewob/kube-changejob/pkg/validate"
+	"github.com/nusnewob/kube-changejob/pkg/when"
 )
 
 const (
@@ -82,10 +83,18 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 		log.Info("could not read an object to warn of paths that select nothing", "error", reasonOf(err))
 		return nil
 	case object == nil:
+		if !ref.Counts(v1alpha.ChangeCreated) {
+			return admission.Warnings{fmt.Sprintf("%s: the %s does not exist yet, and its creation will not count", path, ref.Kind)}
+		}
 		return admission.Warnings{fmt.Sprintf("%s: the %s does not exist yet; its creation will be a change", path, ref.Kind)}
 	}
 
 	var warnings admission.Warnings
+	if a.when {
+		if condition, err := when.Compile(ref.When); err == nil && condition.Evaluate(object) == when.Failed {
+			warnings = append(warnings, fmt.Sprintf("%s cannot be evaluated for the %s as it is now: its changes would wait", path.Child("when"), ref.Kind))
+		}
+	}
 	for _, j := range a.fields {
 		selector, err := fieldpath.Compile(ref.EffectiveFields()[j])
 		if err == nil && selector.Digest(object) == fieldpath.Absent {

@@ -347,6 +347,19 @@ func TestAnUpdateNeedsRightsForWhatIsNewInIt(t *testing.T) {
 			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) { s.Resources[1].Name = "db2" }),
 			denied: []string{`spec.resources[1]: Forbidden: `, `secrets "db2"`},
 		},
+		"a when of an object that they may not read": {
+			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) { s.Resources[1].When = `object.data.a.startsWith('c')` }),
+			denied: []string{`spec.resources[1]: Forbidden: `, `may not get secrets "db"`},
+		},
+		"a when, by who may read the object": {
+			may:    []rbacv1.PolicyRule{named(getsSecrets, "db")},
+			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) { s.Resources[1].When = `object.data.a.startsWith('c')` }),
+		},
+		"fewer changes that count": {
+			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) {
+				s.Resources[1].Changes = []v1alpha.ChangeType{v1alpha.ChangeCreated}
+			}),
+		},
 		"a field more, by who may read the object": {
 			may: []rbacv1.PolicyRule{named(getsSecrets, "db")},
 			change: edit(func(s *v1alpha.ChangeTriggeredJobSpec) {

@@ -3,6 +3,7 @@ package trigger
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -68,7 +69,9 @@ func (s *state) adopt(job *Job) {
 	}
 	s.count, s.lastJobName = job.Number, job.Name
 	for i := range s.refs {
-		s.refs[i].pendingSince = time.Time{} // the Job has answered what was pending until then
+		if ref := &s.refs[i]; !ref.waits() || job.stoodFor(ref.ObjectReference) {
+			ref.pendingSince = time.Time{} // the Job has answered what was pending until then
+		}
 	}
 	if job.RunNow != "" {
 		s.lastRunNow = runNowKey(job.RunNow)
@@ -108,12 +111,14 @@ func (s *state) answered(hashes []TriggeredHash) {
 	}
 	for i := range s.refs {
 		ref := &s.refs[i]
+		said := map[string]string{}
 		for j := range ref.fields {
 			f := &ref.fields[j]
 			hash, ok := ranFor[fieldKey{ref.ObjectReference, f.path}]
 			if !ok {
 				continue
 			}
+			said[f.path] = hash
 			if f.baseline != hash {
 				ref.selected.lose() // status describes what another trigger stood for
 			}
@@ -121,6 +126,9 @@ func (s *state) answered(hashes []TriggeredHash) {
 			if !f.seen {
 				f.hash = hash // newer than what status had
 			}
+		}
+		if len(said) > 0 {
+			ref.existed = existenceBy(maps.All(said))
 		}
 	}
 }
@@ -136,6 +144,11 @@ func (s *state) unanswer(changed []Change) {
 			}
 		}
 	}
+}
+
+// stoodFor reports whether the Job's trigger stood for the object, as far as that can be read.
+func (j *Job) stoodFor(object ObjectReference) bool {
+	return j.Hashes == nil || slices.ContainsFunc(j.Hashes, func(h TriggeredHash) bool { return h.Reference == object })
 }
 
 func mentions(changed []Change, object ObjectReference, path string) bool {

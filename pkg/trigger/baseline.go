@@ -18,6 +18,17 @@ const syncPatience = 30 * time.Second
 type reference struct {
 	ObjectReference
 	fields []field
+	// changes are those that count; none where all do.
+	changes []v1alpha.ChangeType
+	// exists says whether the object exists, existed whether it did when the last Job ran, and wasThere whether it did when
+	// it was last decided on. tracksExistence is true where status is to say so.
+	exists, existed, wasThere existence
+	tracksExistence           bool
+	// hasWhen is true where a change counts only while an expression is true, and whenResult is what that comes to; empty is true.
+	hasWhen    bool
+	whenResult v1alpha.WhenResult
+	// mark is what the process remembers of a selection.
+	mark Mark
 	// selected is what is known of the objects one by one, where a selector selects them.
 	selected selected
 	// trouble is the condition reason why the object cannot be seen; empty where it can.
@@ -117,21 +128,39 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 		messages[objectOf(&stored.ResourceHashes[i])] = stored.ResourceHashes[i].Message
 	}
 	since, changed := keptSince(stored.ResourceHashes, in.Now), keptChangedTimes(stored.ResourceHashes, in.Now)
+	existence := keptExistence(stored.ResourceHashes)
+	waiting := keptWaiting(stored.ResourceHashes)
+	var deferred map[fieldKey]field
+	if in.Deferred != nil && in.Deferred.TriggerCount == stored.TriggerCount {
+		deferred = keptFields(in.Deferred.ResourceHashes)
+	}
 	observed := make(map[ObjectReference]*Observation, len(in.Observations))
 	for i := range in.Observations {
 		observed[in.Observations[i].Reference] = &in.Observations[i]
 	}
 	for _, wanted := range References(in.Spec, stored) {
-		ref := reference{ObjectReference: wanted.Reference, fields: make([]field, 0, len(wanted.Fields))}
+		ref := reference{ObjectReference: wanted.Reference, fields: make([]field, 0, len(wanted.Fields)), changes: wanted.Changes}
 		for _, path := range wanted.Fields {
 			f := kept[fieldKey{wanted.Reference, path}]
 			f.path = path
 			ref.fields = append(ref.fields, f)
 		}
 		ref.selected.recall(keptObjects[wanted.Reference], wanted.Fields)
+		ref.hasWhen = wanted.When != "" && !ref.selects() || wantsUnread(in, waiting[ref.ObjectReference])
+		ref.recallWhen(waiting[ref.ObjectReference])
+		ref.recallExistence(existence[ref.ObjectReference])
+		// Of a spec that cannot work, it is not known what it asks for.
+		ref.tracksExistence = len(ref.changes) > 0 || in.Invalid != "" && existence[ref.ObjectReference] != nil
+		if i := slices.IndexFunc(in.Marks, func(m Mark) bool { return m.Reference == ref.ObjectReference }); i >= 0 {
+			ref.mark = in.Marks[i]
+		}
+		ref.follow(deferred)
 		ref.pendingSince, ref.changedTime = since[ref.ObjectReference], changed[ref.ObjectReference]
 		if !ref.observe(observed[ref.ObjectReference], in.Now, messages[ref.ObjectReference]) {
 			incomparable = true
+		}
+		if in.Invalid == "" {
+			ref.disregard()
 		}
 		refs = append(refs, ref)
 	}
@@ -148,6 +177,7 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 	}
 	switch o.Visibility {
 	case Visible:
+		r.seeWhen(o.WaitingForWhen)
 		switch {
 		case o.Exists:
 		case r.selects():
@@ -156,6 +186,7 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 			r.message = messageAbsent
 		}
 	case Forbidden:
+		r.seeWhen(v1alpha.WhenUnknown)
 		r.trouble, r.message = ReasonForbidden, messageForbidden
 		if r.selects() {
 			r.message = messageForbiddenAll
@@ -165,14 +196,17 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 		r.trouble, r.message = ReasonTooManyObjects, messageTooMany
 		return true
 	case KindNotServed: // and so the object does not exist
+		r.seeWhen(o.WaitingForWhen)
 		r.trouble, r.message = ReasonKindNotServed, messageKindNotServed
 	case VersionNotServed:
+		r.seeWhen(v1alpha.WhenUnknown)
 		r.trouble, r.message = ReasonKindNotServed, messageVersionNotServed
 		return true
 	default:
 		if shownAt := o.Since.Add(syncPatience); now.Before(shownAt) {
 			r.unseen, r.shownAt, r.message = true, shownAt, keptMessage
 		} else {
+			r.seeWhen(v1alpha.WhenUnknown)
 			r.trouble, r.message = ReasonNotSynced, messageNotSynced
 			if r.selects() {
 				r.message = messageNotSyncedAll
@@ -180,6 +214,7 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 		}
 		return true
 	}
+	r.exists = existenceOf(o.Exists && o.Visibility == Visible)
 	hashes := make(map[string]string, len(o.Fields))
 	for i, path := range o.Fields[:min(len(o.Fields), len(o.Hashes))] {
 		hashes[path] = o.Hashes[i]
@@ -242,6 +277,10 @@ func resourceHashes(refs []reference, now time.Time, settles bool) []v1alpha.Res
 			if last := ref.lastChange(now); settles && last.After(entry.PendingSince.Time) {
 				entry.ChangedTime = &metav1.Time{Time: last}
 			}
+		}
+		ref.describeExistence(&entry)
+		if ref.waits() {
+			entry.WaitingForWhen = ref.whenResult
 		}
 		for _, f := range ref.fields {
 			stored := v1alpha.FieldHash{Field: f.path, Hash: f.hash}

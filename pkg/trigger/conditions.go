@@ -47,6 +47,8 @@ const (
 	ReasonCooldown = "Cooldown"
 	// ReasonWaitingForAll (Progressing True): condition All waits for a change of the other references.
 	ReasonWaitingForAll = "WaitingForAll"
+	// ReasonWaitingForWhen (Progressing True): what is pending waits until the expressions of its references are true.
+	ReasonWaitingForWhen = "WaitingForWhen"
 	// ReasonSuspended (Progressing True): what is pending waits for resume.
 	ReasonSuspended = "Suspended"
 	// ReasonJobRunning (Progressing True): what is pending waits for a running Job, by concurrencyPolicy.
@@ -107,7 +109,7 @@ var troubleMessages = []string{
 }
 
 // waits are the reasons for which what is pending may have waited.
-var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonLoopSuspected,
+var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonWaitingForWhen, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonLoopSuspected,
 	ReasonJobNotCreated, ReasonNameTaken, ReasonOutsideWindow, ReasonSettling, ReasonRetrying}
 
 // maxMessageLength is the longest message of conditions and events, in bytes; events take no more.

@@ -113,7 +113,7 @@ func recall(in Input) *state {
 }
 
 // trigger makes the next Job, and every last known state the baseline: the Job stands for all of them,
-// whichever of them it was that changed.
+// whichever of them it was that changed, but for those that wait for their `when`.
 func (s *state) trigger() *Creation {
 	occasion, _ := s.occasion()
 	runNow := s.answerRunNow()
@@ -133,6 +133,9 @@ func (s *state) trigger() *Creation {
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]
+		if ref.waits() {
+			continue // the Job does not stand for it
+		}
 		ref.pendingSince = time.Time{}
 		for j := range ref.fields {
 			f := &ref.fields[j]
@@ -161,12 +164,14 @@ func (s *state) trigger() *Creation {
 func (s *state) conclude(d Decision, v verdict) Decision {
 	next := s.status(v)
 	wake := soonest{now: s.in.Now}
+	said := true
 	if !alike(s.stored, next) { // there is something to write
 		if at := s.writeAt(next); at.After(s.in.Now) {
 			wake.at(at)
-			if s.spec.EffectiveSettle() > 0 {
+			if s.spec.EffectiveSettle() > 0 || s.anyRef((*reference).countsInPart) {
 				d.Deferred = next
 			}
+			said = d.Deferred != nil
 		} else {
 			d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
 			if !v.replace { // else the event of the replacement tells of the wait
@@ -174,6 +179,7 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 			}
 		}
 	}
+	d.Marks = s.marks(said)
 	if d.RequeueAfter == 0 {
 		wake.at(v.until)
 		for i := range s.refs {

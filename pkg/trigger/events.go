@@ -62,7 +62,7 @@ func describeChanges(changed []Change, selected ...SelectedChange) string {
 // Skips are the reasons of the events (Normal) that tell why what is pending does not trigger yet: those of the condition Progressing, where it is
 // the ChangeTriggeredJob that asks for the wait. One is told when the wait begins, or is for something else than before. That a failed Job
 // is to be tried again is told with its failure.
-var Skips = []string{ReasonCooldown, ReasonWaitingForAll, ReasonSuspended, ReasonOutsideWindow, ReasonSettling, ReasonJobRunning}
+var Skips = []string{ReasonCooldown, ReasonWaitingForAll, ReasonWaitingForWhen, ReasonSuspended, ReasonOutsideWindow, ReasonSettling, ReasonJobRunning}
 
 // skipped is the condition Progressing where something pending waits for one of Skips; else it is empty.
 func skipped(status *v1alpha.ChangeTriggeredJobStatus) metav1.Condition {

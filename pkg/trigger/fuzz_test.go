@@ -76,6 +76,8 @@ func anyInput() *rapid.Generator[Input] {
 			e.PendingSince = &metav1.Time{Time: moment.Draw(t, "pending since")}
 			e.ChangedTime = &metav1.Time{Time: moment.Draw(t, "changed")}
 		}
+		e.Exists, e.LastTriggeredExists = rapid.Ptr(rapid.Bool(), true).Draw(t, "exists"), rapid.Ptr(rapid.Bool(), true).Draw(t, "existed")
+		e.WaitingForWhen = rapid.SampledFrom([]v1alpha.WhenResult{"", "", v1alpha.WhenFalse, "Odd"}).Draw(t, "waiting")
 		e.LoopCount = rapid.SampledFrom([]int32{0, 0, 1, loopAfter - 1, loopAfter, maxLoopCount, math.MaxInt32, -1}).Draw(t, "loops")
 		for range rapid.IntRange(0, 3).Draw(t, "fields") {
 			e.Fields = append(e.Fields, v1alpha.FieldHash{Field: text.Draw(t, "path"), Hash: hash.Draw(t, "hash"), LastTriggeredHash: hash.Draw(t, "baseline")})
@@ -88,6 +90,12 @@ func anyInput() *rapid.Generator[Input] {
 		}
 		return e
 	})
+	aResult := rapid.SampledFrom([]v1alpha.WhenResult{"", "", v1alpha.WhenFalse, v1alpha.WhenFailed, v1alpha.WhenUnknown, "Odd"})
+	aMoment := rapid.Uint64Range(0, 5)
+	mark := rapid.Custom(func(t *rapid.T) Mark {
+		return Mark{Reference: object.Draw(t, "object"), Hashes: rapid.SliceOfN(hash, 0, 2).Draw(t, "hashes"), At: aMoment.Draw(t, "at"),
+			Baseline: rapid.SliceOfN(hash, 0, 2).Draw(t, "baseline"), BaselineAt: aMoment.Draw(t, "baseline at")}
+	})
 	observation := rapid.Custom(func(t *rapid.T) Observation {
 		var objects []ObservedObject
 		for range rapid.IntRange(0, 60).Draw(t, "objects") {
@@ -95,7 +103,9 @@ func anyInput() *rapid.Generator[Input] {
 		}
 		return Observation{Reference: object.Draw(t, "object"), Matched: rapid.IntRange(-1, 70).Draw(t, "matched"), Objects: objects, Exists: rapid.Bool().Draw(t, "exists"), Since: moment.Draw(t, "since"),
 			Visibility: rapid.SampledFrom([]Visibility{Visible, Visible, Forbidden, KindNotServed, VersionNotServed, NotSynced, TooMany, "Odd"}).Draw(t, "visibility"),
-			Fields:     rapid.SliceOfN(text, 0, 3).Draw(t, "fields"), Hashes: rapid.SliceOfN(hash, 0, 3).Draw(t, "hashes")}
+			Fields:     rapid.SliceOfN(text, 0, 3).Draw(t, "fields"), Hashes: rapid.SliceOfN(hash, 0, 3).Draw(t, "hashes"),
+			WaitingForWhen: aResult.Draw(t, "when"),
+			Moment:         aMoment.Draw(t, "moment"), LastCreated: aMoment.Draw(t, "created"), LastUpdated: aMoment.Draw(t, "updated"), LastDeleted: aMoment.Draw(t, "deleted")}
 	})
 	condition := rapid.Custom(func(t *rapid.T) metav1.Condition {
 		return metav1.Condition{Type: rapid.SampledFrom([]string{ConditionAvailable, ConditionProgressing, ConditionDegraded, "Odd"}).Draw(t, "type"),
@@ -107,6 +117,11 @@ func anyInput() *rapid.Generator[Input] {
 		in.Generation, in.Deleting = rapid.Int64Range(1, 3).Draw(t, "generation"), rapid.IntRange(0, 9).Draw(t, "deleting") == 0
 		for range rapid.IntRange(0, 3).Draw(t, "references") {
 			refersTo(object.Draw(t, "object"), rapid.SliceOfN(text, 0, 3).Draw(t, "fields")...)(&in)
+			if rapid.IntRange(0, 2).Draw(t, "has when") == 0 {
+				in.Spec.Resources[len(in.Spec.Resources)-1].When = "true"
+			}
+			in.Spec.Resources[len(in.Spec.Resources)-1].Changes = rapid.SliceOfN(
+				rapid.SampledFrom([]v1alpha.ChangeType{created, isUpdated, deleted, "Odd"}), 0, 2).Draw(t, "changes")
 		}
 		in.Spec.Condition = rapid.SampledFrom([]v1alpha.TriggerCondition{"", v1alpha.TriggerAll, "Odd"}).Draw(t, "condition")
 		in.Spec.ConcurrencyPolicy = rapid.SampledFrom([]v1alpha.ConcurrencyPolicy{"", v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent, "Odd"}).Draw(t, "policy")
@@ -147,6 +162,7 @@ func anyInput() *rapid.Generator[Input] {
 		if rapid.Bool().Draw(t, "deferred") {
 			in.Deferred = &v1alpha.ChangeTriggeredJobStatus{ResourceHashes: rapid.SliceOfN(entry, 0, 4).Draw(t, "deferred entries")}
 		}
+		in.Marks = rapid.SliceOfN(mark, 0, 2).Draw(t, "marks")
 		if rapid.IntRange(0, 4).Draw(t, "new") == 0 {
 			in.Status = &v1alpha.ChangeTriggeredJobStatus{}
 		}

@@ -97,7 +97,11 @@ func (s *state) countLoops(without string, pending func(*reference) (since time.
 	end := s.effectsEnd(without)
 	for i := range s.refs {
 		ref := &s.refs[i]
-		if since, ok := pending(ref); ok && !since.After(end) && s.spec.OnLoop != v1alpha.IgnoreLoop {
+		since, ok := pending(ref)
+		if !ok && ref.waits() {
+			continue // it is pending all the time, and not answered
+		}
+		if ok && !since.After(end) && s.spec.OnLoop != v1alpha.IgnoreLoop {
 			ref.loops = min(ref.loops+1, maxLoopCount)
 		} else {
 			ref.loops = 0
@@ -110,7 +114,7 @@ func (s *state) countLoops(without string, pending func(*reference) (since time.
 
 // pendingNow is what countLoops asks for of a trigger that is made now.
 func (s *state) pendingNow(ref *reference) (time.Time, bool) {
-	return ref.since(s.in.Now), ref.pending()
+	return ref.since(s.in.Now), ref.due()
 }
 
 // pendingFor is what countLoops asks for of a trigger whose Job is taken over.

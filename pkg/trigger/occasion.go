@@ -5,13 +5,13 @@ type occasion struct {
 	reason Reason
 	// what says it, for people.
 	what string
-	// pending are the references that are pending, in the order of the spec. For a first run there need not be any.
+	// pending are the references that are pending and do not wait for their `when`, in the order of the spec. For a first run there need not be any.
 	pending []*reference
 }
 
 // occasion returns what a Job would run for now; ok is false where there is nothing.
 func (s *state) occasion() (o occasion, ok bool) {
-	o = occasion{reason: ReasonChange, pending: s.pending()}
+	o = occasion{reason: ReasonChange, pending: s.dueRefs()}
 	switch {
 	case s.firstRun && len(s.refs) > 0:
 		o.reason, o.what = ReasonFirstRun, "created with runOnCreate"

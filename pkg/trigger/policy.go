@@ -35,6 +35,9 @@ func (s *state) judge() verdict {
 		if s.runNowWanted() {
 			return verdict{message: whatRunNow + "; waiting for a look at the present state"}
 		}
+		if waiting := s.waiting(); len(waiting) > 0 {
+			return verdict{reason: ReasonWaitingForWhen, message: messageWaiting(waiting)}
+		}
 		return verdict{}
 	}
 	what := occasion.what
@@ -45,6 +48,9 @@ func (s *state) judge() verdict {
 	if s.spec.EffectiveCondition() == v1alpha.TriggerAll && occasion.reason == ReasonChange {
 		if missing := s.unchanged(); len(missing) > 0 {
 			return verdict{reason: ReasonWaitingForAll, message: what + "; waiting for a change of " + describe(missing)}
+		}
+		if waiting := s.waiting(); len(waiting) > 0 {
+			return verdict{reason: ReasonWaitingForWhen, message: what + "; " + messageWaiting(waiting)}
 		}
 	}
 	if !s.sure(occasion) {

@@ -13,20 +13,29 @@ type MergedReference struct {
 	Index int
 	// Fields are the paths, each once, in the order of the spec.
 	Fields []string
+	// Changes are those that count, as its first entry has them; none where all do.
+	Changes []v1alpha.ChangeType
+	// When is the expression that must be true for a change to count, as its first entry has it; empty where there is none.
+	When string
 }
 
 // MergeReferences returns the objects that refs name, and what they select, each once, at the place where it is named
-// first, with the fields of all its entries. A reference without fields means the whole object. Watches, observations,
+// first, with the fields of all its entries; in a valid spec, these agree in everything else. A reference without fields means the whole object. Watches, observations,
 // decisions and Jobs all go by this list.
 func MergeReferences(refs []v1alpha.ResourceReference) []MergedReference {
 	m := newMerger(len(refs))
 	for i := range refs {
 		ref := &refs[i]
-		m.add(ObjectReference{
-			APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.SelectedNamespace(), Name: ref.Name, Selection: ref.Selection(),
-		}, i, ref.EffectiveFields())
+		m.add(ReferenceOf(ref), i, ref.EffectiveFields(), ref)
 	}
 	return m.merged
+}
+
+// ReferenceOf is what an entry of a spec names or selects.
+func ReferenceOf(ref *v1alpha.ResourceReference) ObjectReference {
+	return ObjectReference{
+		APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.SelectedNamespace(), Name: ref.Name, Selection: ref.Selection(),
+	}
 }
 
 // merger gathers references, each object once.
@@ -39,12 +48,12 @@ func newMerger(entries int) *merger {
 	return &merger{merged: make([]MergedReference, 0, entries), places: make(map[ObjectReference]int, entries)}
 }
 
-func (m *merger) add(object ObjectReference, index int, fields []string) {
+func (m *merger) add(object ObjectReference, index int, fields []string, ref *v1alpha.ResourceReference) {
 	place, ok := m.places[object]
 	if !ok {
 		place = len(m.merged)
 		m.places[object] = place
-		m.merged = append(m.merged, MergedReference{Reference: object, Index: index})
+		m.merged = append(m.merged, MergedReference{Reference: object, Index: index, Changes: ref.Changes, When: ref.When})
 	}
 	for _, path := range fields {
 		if !slices.Contains(m.merged[place].Fields, path) {
@@ -72,7 +81,7 @@ func References(spec *v1alpha.ChangeTriggeredJobSpec, status *v1alpha.ChangeTrig
 		if len(fields) == 0 {
 			fields = []string{v1alpha.AllFields}
 		}
-		m.add(objectOf(entry), i, fields)
+		m.add(objectOf(entry), i, fields, &v1alpha.ResourceReference{})
 	}
 	return m.merged
 }

@@ -98,9 +98,9 @@ func (s *state) reviewRetries() {
 
 // changedAnew reports whether something is pending beside what the last Job failed at, or has changed since.
 func (s *state) changedAnew() bool {
-	for _, ref := range s.pending() {
+	for _, ref := range s.dueRefs() {
 		for i := range ref.fields {
-			if f := &ref.fields[i]; f.pending() && (f.baseline != Unknown || f.moved()) {
+			if f := &ref.fields[i]; f.pending() && (f.baseline != Unknown || f.moved() && ref.moveCounts()) {
 				return true
 			}
 		}
@@ -108,9 +108,13 @@ func (s *state) changedAnew() bool {
 	return false
 }
 
-// resign takes back that what the last Job failed at is unanswered.
+// resign takes back that what the last Job failed at is unanswered. What waits for its `when` may be unanswered for another reason, and
+// goes on waiting.
 func (s *state) resign() {
 	for i := range s.refs {
+		if s.refs[i].waits() {
+			continue
+		}
 		for j := range s.refs[i].fields {
 			if f := &s.refs[i].fields[j]; f.baseline == Unknown {
 				f.answer()
@@ -150,7 +154,7 @@ func (s *state) retrigger() bool {
 	if s.retries.count >= s.spec.EffectiveRetriggerLimit() {
 		return false
 	}
-	alone := len(s.pending()) == 0
+	alone := len(s.dueRefs()) == 0
 	if !s.unanswerSeen(job.Changed) {
 		return false
 	}

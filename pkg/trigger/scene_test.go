@@ -224,7 +224,7 @@ func settled(in Input, d Decision) Input {
 	if d.Status != nil {
 		in.Status, in.LastStatusWrite = d.Status, in.Now
 	}
-	in.Deferred = d.Deferred
+	in.Deferred, in.Marks = d.Deferred, d.Marks
 	if d.Create != nil {
 		in.Refusal = nil
 		in.Jobs = append(slices.Clone(in.Jobs), Job{Name: d.Create.Name, Number: d.Create.Number, Hashes: d.Create.Hashes,

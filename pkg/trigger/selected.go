@@ -98,6 +98,9 @@ type selected struct {
 	observed details
 	// baseline is what the last trigger stood for.
 	baseline details
+	// moment is that of what is observed, and the others are those at which a selected object last changed in each way; zero
+	// where they are not known.
+	moment, lastCreated, lastUpdated, lastDeleted uint64
 	// wasPending is true where status says of a field that it is pending.
 	wasPending bool
 }
@@ -147,8 +150,9 @@ func (s *selected) recall(entry *v1alpha.ResourceHash, fields []string) {
 // see takes in what is observed.
 func (s *selected) see(o *Observation) {
 	s.matched, s.counted = int32(min(max(o.Matched, 0), v1alpha.MaxMatched)), true
+	s.moment, s.lastCreated, s.lastUpdated, s.lastDeleted = o.Moment, o.LastCreated, o.LastUpdated, o.LastDeleted
 	if o.Visibility == KindNotServed {
-		s.matched = 0
+		s.matched, s.moment = 0, 0
 	}
 	if s.matched > 0 && len(o.Objects) == 0 {
 		return // they are as status has them
@@ -188,10 +192,10 @@ func (s *selected) lose() { s.baseline = details{} }
 
 // changedObjects names what has changed since the last trigger, as far as the details tell, and counts the objects
 // that they do not tell of.
-func (r *reference) changedObjects() (changed []ObjectChange, unnamed int) {
+func (r *reference) changedObjects() (changed []ObjectChange, others unnamed) {
 	was, is := &r.selected.baseline, &r.selected.observed
 	if !was.known || !is.known || r.unanswered() {
-		return nil, int(max(r.selected.matched, was.matched))
+		return nil, unnamed{now: int(r.selected.matched), then: int(was.matched)}
 	}
 	told := 0 // of the objects that are selected now
 	lost := 0 // of those that were
@@ -225,8 +229,17 @@ func (r *reference) changedObjects() (changed []ObjectChange, unnamed int) {
 	slices.SortFunc(changed, func(a, b ObjectChange) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
-	return changed, max(int(is.matched)-told, int(was.matched)-lost)
+	return changed, unnamed{known: true, now: int(is.matched) - told, then: int(was.matched) - lost}
 }
+
+// unnamed counts the objects of which it is not known whether they have changed: those that are selected now, and those that
+// were when the last Job ran. It is not known where nothing is known of any.
+type unnamed struct {
+	known     bool
+	now, then int
+}
+
+func (u unnamed) count() int { return max(u.now, u.then) }
 
 // differing returns the fields in which an object is another now, and whether all that are pending could be compared.
 func (r *reference) differing(then, now *v1alpha.ObjectHash) (fields []string, certain bool) {
@@ -307,7 +320,10 @@ func (s *state) selectedChanges(o occasion) []SelectedChange {
 		if first {
 			c.Objects, c.Unnamed = ref.allObjects()
 		} else {
-			c.Objects, c.Unnamed = ref.changedObjects()
+			var others unnamed
+			c.Objects, others = ref.changedObjects()
+			c.Objects = slices.DeleteFunc(c.Objects, func(o ObjectChange) bool { return !ref.counts(o.Change.kind()) })
+			c.Unnamed = others.count()
 		}
 		changed = append(changed, c)
 	}

@@ -91,6 +91,16 @@ func remember(refs []reference, deferred *v1alpha.ChangeTriggeredJobStatus, now 
 	}
 }
 
+// follow takes over from a status that was decided on, and not written yet, that updates which did not count have moved the baseline.
+func (r *reference) follow(deferred map[fieldKey]field) {
+	for i := range r.fields {
+		f := &r.fields[i]
+		if last, ok := deferred[fieldKey{r.ObjectReference, f.path}]; ok && !f.pending() && !last.pending() && f.hash != "" && last.hash != "" {
+			f.hash, f.baseline = last.hash, last.baseline
+		}
+	}
+}
+
 // keptChangedTimes returns when each object last changed, as far as a status says so.
 func keptChangedTimes(entries []v1alpha.ResourceHash, now time.Time) map[ObjectReference]time.Time {
 	var kept map[ObjectReference]time.Time

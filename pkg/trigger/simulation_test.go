@@ -38,8 +38,11 @@ func whateverHappens(t *rapid.T) {
 	}
 	object := func(t *rapid.T) ObjectReference { return rapid.SampledFrom(simObjects).Draw(t, "object") }
 	t.Repeat(map[string]func(*rapid.T){
-		"object changes": func(t *rapid.T) { w.values[object(t)] = rapid.IntRange(0, 3).Draw(t, "value") },
-		"rights change":  func(t *rapid.T) { o := object(t); w.forbidden[o] = !w.forbidden[o] },
+		"object changes": func(t *rapid.T) { w.setValue(object(t), rapid.IntRange(0, 3).Draw(t, "value")) },
+		"when changes": func(t *rapid.T) {
+			w.held[object(t)] = rapid.SampledFrom([]v1alpha.WhenResult{"", v1alpha.WhenFalse, v1alpha.WhenFailed}).Draw(t, "result")
+		},
+		"rights change": func(t *rapid.T) { o := object(t); w.forbidden[o] = !w.forbidden[o] },
 		"time passes": func(t *rapid.T) {
 			w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "ms")) * time.Millisecond)
 		},
@@ -96,7 +99,11 @@ type world struct {
 	now       time.Time
 	key       int
 	values    map[ObjectReference]int // 0 is absent
+	moment    uint64                  // counts the changes of what is selected; came and went are the last of each kind
+	came      uint64
+	went      uint64
 	forbidden map[ObjectReference]bool
+	held      map[ObjectReference]v1alpha.WhenResult // what a `when` comes to for the object
 
 	ctj       resource
 	jobs      []Job
@@ -126,7 +133,7 @@ type resource struct {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{},
+	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{}, held: map[ObjectReference]v1alpha.WhenResult{},
 		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}, failed: map[int64]bool{}, ran: map[string]bool{}, released: map[string]bool{}}
 	w.ctj = resource{version: 1, status: &v1alpha.ChangeTriggeredJobStatus{}}
 	w.edit(t)
@@ -136,8 +143,53 @@ func newWorld(t *rapid.T) *world {
 
 // change changes an object after the cooldown.
 func (w *world) change(t *rapid.T, o ObjectReference) {
-	w.values[o] = rapid.IntRange(0, 3).Draw(t, "value")
+	w.setValue(o, rapid.IntRange(0, 3).Draw(t, "value"))
 	w.now = w.now.Add(61 * time.Second)
+}
+
+// setValue changes an object; a selection has as many objects as its value is.
+func (w *world) setValue(o ObjectReference, value int) {
+	before := w.values[o]
+	w.values[o] = value
+	if o.Selection != "" && value != before {
+		if w.moment++; value > before {
+			w.came = w.moment
+		} else {
+			w.went = w.moment
+		}
+	}
+}
+
+// changeIn is how an object has changed from one value to another, which are as valueOf has them.
+func changeIn(o ObjectReference, before, after string) v1alpha.ChangeType {
+	switch {
+	case before == Absent, o.Selection != "" && after != Absent && after > before:
+		return v1alpha.ChangeCreated
+	case after == Absent, o.Selection != "":
+		return v1alpha.ChangeDeleted
+	default:
+		return v1alpha.ChangeUpdated
+	}
+}
+
+// waitsFor reports whether the round under way was decided on a sight of the object by which its changes wait.
+func (op *operator) waitsFor(o ObjectReference) bool {
+	for _, observation := range op.input.Observations {
+		if observation.Reference == o {
+			return observation.Visibility == Visible && observation.WaitingForWhen != ""
+		}
+	}
+	return false
+}
+
+// counts reports whether a change of the object counts by the spec that the round under way was decided by.
+func (op *operator) counts(o ObjectReference, before, after string) bool {
+	for i := range op.input.Spec.Resources {
+		if ref := &op.input.Spec.Resources[i]; ReferenceOf(ref) == o {
+			return ref.Counts(changeIn(o, before, after))
+		}
+	}
+	return true
 }
 
 func (w *world) edit(t *rapid.T) {
@@ -163,6 +215,12 @@ func (w *world) edit(t *rapid.T) {
 	}
 	if rapid.IntRange(0, 3).Draw(t, "has windows") == 0 {
 		spec.Windows = []v1alpha.TriggerWindow{{Schedule: "*/2 * * * *", Duration: metav1.Duration{Duration: time.Minute}}}
+	}
+	for i := range spec.Resources {
+		if spec.Resources[i].Selector == nil && rapid.IntRange(0, 2).Draw(t, "has when") == 0 {
+			spec.Resources[i].When = "object.ready == true"
+		}
+		spec.Resources[i].Changes = rapid.SampledFrom([][]v1alpha.ChangeType{nil, nil, {created}, {isUpdated}, {deleted}, {created, isUpdated}, {created, deleted}}).Draw(t, "changes")
 	}
 	w.put(spec)
 }
@@ -308,6 +366,9 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	if op.input.Spec.Condition == v1alpha.TriggerAll && c.Reason != ReasonRetry && c.Reason != ReasonRunNow {
 		require.Len(t, c.Changed, len(MergeReferences(op.input.Spec.Resources)), "All is not all")
 	}
+	for _, change := range c.Changed {
+		require.True(t, c.Reason == ReasonFirstRun || !op.waitsFor(change.ObjectReference), "%s waits for its when", change.ObjectReference)
+	}
 	for _, h := range c.Hashes {
 		require.Equal(t, op.lastKnown(h.Reference), h.Hash, "a Job for a state that nobody saw")
 	}
@@ -364,6 +425,8 @@ func (w *world) write(t *rapid.T, op *operator) bool {
 			// answered by what was seen last under another key
 		case was.baseline == Unknown && op.resigns(): // the tries were taken back
 			require.Equal(t, after.hash, after.baseline)
+		case was.baseline != Unknown && !op.counts(key.object, valueOf(was.baseline), valueOf(after.hash)):
+			require.Equal(t, after.hash, after.baseline, "what does not count moves the baseline along")
 		case slices.Contains(reasonsOf(op.decision.Events), EventPendingForgotten):
 			require.Positive(t, op.input.Spec.EffectivePendingDeadline())
 			require.Equal(t, after.hash, after.baseline, "a state is forgotten that is another than the present one")
@@ -416,6 +479,7 @@ type operator struct {
 	unwritten bool
 	confirmed bool // a first create has been preceded by a live read
 	wroteAt   time.Time
+	marks     []Mark
 	deferred  *v1alpha.ChangeTriggeredJobStatus
 
 	// The round under way.
@@ -466,8 +530,10 @@ func (op *operator) see(o ObjectReference) {
 				observation.Objects = append(observation.Objects, ObservedObject{Name: fmt.Sprint(i), Hashes: []string{op.key + ":1"}})
 			}
 			observation.Matched = len(observation.Objects)
+			observation.Moment, observation.LastCreated, observation.LastDeleted = op.w.moment+1, op.w.came+1, op.w.went+1
 		}
 	}
+	observation.WaitingForWhen = op.w.held[o]
 	op.seen[o] = observation
 }
 
@@ -487,7 +553,8 @@ func (op *operator) differs(o ObjectReference) bool {
 	if !ok {
 		hash = was.hash
 	}
-	return was.baseline == Unknown || was.pending() && !canCompare(was.baseline, hash) || valueOf(was.baseline) != valueOf(hash)
+	return was.baseline == Unknown || was.pending() && !canCompare(was.baseline, hash) ||
+		valueOf(was.baseline) != valueOf(hash) && op.counts(o, valueOf(was.baseline), valueOf(hash))
 }
 
 // leads reports whether the process knows for certain that it leads, by the time left of its lease: once another one
@@ -596,6 +663,7 @@ func (op *operator) step(t *rapid.T, faulty bool) {
 			}
 			op.written, op.wroteAt = op.w.ctj.version, op.w.now
 		}
+		op.marks = op.decision.Marks
 	case deleteJobs:
 		for _, doomed := range op.decision.Delete {
 			if j := op.w.job(doomed.Name); j != nil && j.UID == doomed.UID {
@@ -647,7 +715,7 @@ func (op *operator) decide(t *rapid.T) {
 	op.version, op.jumps = ctj.version, op.w.jumps
 	op.input = Input{Name: sceneName, UID: sceneUID, Generation: ctj.generation, Spec: ctj.spec, Status: ctj.status,
 		RunNow: ctj.runNow, RunNowForce: ctj.force, FirstRunNow: ctj.runNow,
-		Jobs: slices.Clone(op.jobs), LastStatusWrite: op.wroteAt, Deferred: op.deferred, HashID: op.key, Now: op.w.now}
+		Jobs: slices.Clone(op.jobs), LastStatusWrite: op.wroteAt, Deferred: op.deferred, Marks: op.marks, HashID: op.key, Now: op.w.now}
 	if op.unwritten = op.unwritten && ctj.status.ObservedGeneration == 0; op.unwritten {
 		op.input.FirstRunNow = op.first
 	}
@@ -655,6 +723,9 @@ func (op *operator) decide(t *rapid.T) {
 		observation, ok := op.seen[ref.Reference]
 		if !ok {
 			observation = Observation{Reference: ref.Reference, Fields: ref.Fields, Visibility: NotSynced, Since: op.since}
+		}
+		if ref.When == "" {
+			observation.WaitingForWhen = ""
 		}
 		op.input.Observations = append(op.input.Observations, observation)
 	}
@@ -697,6 +768,7 @@ func (op *operator) round(t *rapid.T, faulty bool) {
 func (w *world) settle(t *rapid.T) {
 	w.operators = []*operator{w.start()}
 	op := w.operators[0]
+	clear(w.held)
 	maps.DeleteFunc(w.forbidden, func(ObjectReference, bool) bool { return true })
 	spec := w.ctj.spec.DeepCopy()
 	no := false
@@ -756,9 +828,18 @@ func (w *world) settle(t *rapid.T) {
 	require.Equal(t, version, w.ctj.version, "a write where nothing changed")
 	require.Equal(t, created, w.created, "a restart triggers")
 
+	// An edit by which all changes count makes nothing pending.
+	spec = w.ctj.spec.DeepCopy()
+	for i := range spec.Resources {
+		spec.Resources[i].Changes = nil
+	}
+	w.put(spec)
+	run()
+	require.Equal(t, created, w.created, "an edit triggers")
+
 	// P2: what changes while nothing runs is answered by the next process.
 	changed := objectOfSpec(w.ctj.spec)
-	w.values[changed] = w.values[changed]%3 + 1
+	w.setValue(changed, w.values[changed]%3+1)
 	op = w.start()
 	w.operators = []*operator{op}
 	run()

@@ -60,6 +60,8 @@ type Input struct {
 	FirstRunNow string
 	// Deferred is the Deferred of this process's last decision, nil where that had none or is not known.
 	Deferred *v1alpha.ChangeTriggeredJobStatus
+	// Marks are those of this process's last decision whose Status, where it had one, was written.
+	Marks []Mark
 
 	// HashID is the id part of hashes made with the operator's present key (what stands before the
 	// colon). A stored hash with another id cannot be compared with an observed one.
@@ -100,6 +102,9 @@ type Observation struct {
 	Since time.Time
 	// Exists says whether the object exists, or one that is selected. Known only when Visible.
 	Exists bool
+	// WaitingForWhen is what the reference's `when` comes to where that is not true; empty where it is, and where there is none.
+	// Known when Visible or KindNotServed. Where objects are selected, it is always empty.
+	WaitingForWhen v1alpha.WhenResult
 	// Fields are the paths that count, each once.
 	Fields []string
 	// Hashes are the published hashes of Fields, in the same order: Absent where the field or the object
@@ -109,6 +114,10 @@ type Observation struct {
 	// Matched is how many objects a selector selects, and Objects are the first of them; see ObservedObject.
 	Matched int
 	Objects []ObservedObject
+	// Moment is when a selection was observed, and LastCreated, LastUpdated and LastDeleted are when an object came into it, changed in
+	// one of Fields, and left it, for the last time. They order what one process has seen, and say nothing to another
+	// one. Zero where that is not known.
+	Moment, LastCreated, LastUpdated, LastDeleted uint64
 }
 
 // ObjectReference identifies one object, or all that a selector selects.
@@ -192,7 +201,7 @@ type Creation struct {
 	Selected []SelectedChange
 	// Hashes are the hashes of every field of the spec that this trigger stands for: the observed one, or
 	// the last known one where the object cannot be seen now. Fields that were never seen, or not since
-	// the operator's key was replaced, have none. The Job carries the hashes, so that a process that
+	// the operator's key was replaced, have none, and neither do those of a reference that waits for its `when`. The Job carries the hashes, so that a process that
 	// crashed before it wrote status finds them again (rule 0).
 	Hashes []TriggeredHash
 }
@@ -262,8 +271,11 @@ type Decision struct {
 	// Status is the status to write, or nil where what is stored is right.
 	Status *v1alpha.ChangeTriggeredJobStatus
 	// Deferred is the status that was not written because one was not long ago, where the next decision needs to know it:
-	// when what is pending changed last, so that it settles. It may be forgotten at any time; then it settles later.
+	// when what is pending changed last, so that it settles, and which changes did not count. It may be forgotten at any
+	// time; then it settles later, and an edit by which those count makes them pending.
 	Deferred *v1alpha.ChangeTriggeredJobStatus
+	// Marks are to be remembered once Status is written, or at once where there is none. They may be forgotten at any time.
+	Marks []Mark
 	// Adopted is the number of the Job that rule 0 took over, or 0.
 	Adopted int64
 	// ReadJobs names Jobs that the decision needs a live read of. The caller reads them, adds each to

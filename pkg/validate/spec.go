@@ -60,6 +60,7 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) field.ErrorList {
 
 	errs := checkTemplate(ctj.Name, spec.JobTemplate, path.Child("jobTemplate"))
 	errs = append(errs, checkResources(spec.Resources, path.Child("resources"))...)
+	errs = append(errs, checkChanges(spec.Resources, path.Child("resources"))...)
 	errs = append(errs, checkSelf(ctj, path.Child("resources"))...)
 	errs = append(errs, checkEnum(spec.EffectiveCondition(), path.Child("condition"),
 		v1alpha.TriggerAny, v1alpha.TriggerAll)...)

@@ -52,9 +52,11 @@ type waiter struct {
 	joined moment
 }
 
-// watchedPath is one path of an object, and its digest.
+// watchedPath is one path of an object, and its digest; or a `when`, and what that comes to.
 type watchedPath struct {
-	path   *fieldpath.Path
+	path *fieldpath.Path
+	// when is set in place of path.
+	when   *condition
 	of     *entry
 	owners []*owner
 	// joined is when the path was first referenced.
@@ -62,6 +64,8 @@ type watchedPath struct {
 	// known is true once a read that began after joined has told the digest.
 	known  bool
 	digest fieldpath.Digest
+	// updated is when the path last came to select another thing in a selected object.
+	updated moment
 	// since is when known last changed.
 	since time.Time
 }
@@ -79,14 +83,18 @@ type sight struct {
 }
 
 // watch returns the entry's path, and adds it where nobody has referenced it before.
-func (ent *entry) watch(path *fieldpath.Path) *watchedPath {
-	for _, p := range ent.paths {
-		if p.path.String() == path.String() {
-			return p
+func (ent *entry) watch(p *watchedPath) *watchedPath {
+	for _, known := range ent.paths {
+		if known.same(p) {
+			return known
 		}
 	}
 	e := ent.kind.engine
-	p := &watchedPath{path: path, of: ent, joined: e.next(), since: e.Clock.Now()}
+	p.of, p.joined, p.since = ent, e.next(), e.Clock.Now()
+	p.updated = p.joined
+	if p.when != nil {
+		p.when.begin(p.joined)
+	}
 	ent.paths = append(slices.Clip(slices.Clone(ent.paths)), p)
 	return p
 }
@@ -188,7 +196,7 @@ func (ent *entry) apply(s sight, wake wakeups) {
 		return
 	}
 	for _, p := range ent.paths {
-		set(p, fieldpath.Absent)
+		set(p, p.absent())
 	}
 }
 

@@ -22,6 +22,7 @@ type reference struct {
 	selecting *selecting
 
 	entry *entry
+	// paths are those that count, and then the `when`, where there is one.
 	paths []hold
 	// since is when the last of paths was taken up.
 	since time.Time
@@ -38,13 +39,11 @@ type hold struct {
 func (r reference) equal(given Reference) bool {
 	if r.selecting != nil || given.Selector != nil {
 		return r.selecting != nil && given.Selector != nil && r.selecting.given.sameSelection(given) &&
-			slices.EqualFunc(r.selecting.given.Paths, given.Paths, func(a, b *fieldpath.Path) bool { return a.String() == b.String() })
+			slices.EqualFunc(r.selecting.given.watched(), given.watched(), (*watchedPath).same)
 	}
 	return r.entry.kind.gvk == given.GroupVersionKind &&
 		r.entry.name == types.NamespacedName{Namespace: given.Namespace, Name: given.Name} &&
-		slices.EqualFunc(r.paths, given.Paths, func(h hold, given *fieldpath.Path) bool {
-			return h.path.path.String() == given.String()
-		})
+		slices.EqualFunc(r.paths, given.watched(), func(h hold, given *watchedPath) bool { return h.path.same(given) })
 }
 
 // refersTo returns the owner's reference to an object; its entry is nil where there is none.
@@ -149,11 +148,18 @@ func (r reference) observe() Observation {
 		return r.selecting.observe()
 	}
 	o := visible(r.entry, r.paths, r.since)
+	condition := whenOf(r.paths)
+	if o.State == KindNotServed && condition != nil {
+		o.When = resultOf(condition.absent())
+	}
 	if o.State != Synced {
 		return o
 	}
+	if condition != nil {
+		o.When = resultOf(condition.digest)
+	}
 	o.Exists, o.Digests = r.entry.exists, make([]fieldpath.Digest, 0, len(r.paths))
-	for _, h := range r.paths {
+	for _, h := range pathsOf(r.paths) {
 		o.Digests = append(o.Digests, h.path.digest)
 	}
 	return o
@@ -177,9 +183,10 @@ func (e *Engine) acquire(o *owner, given Reference, former []reference) referenc
 	k := e.kindOf(given.GroupVersionKind)
 	ent := k.entry(types.NamespacedName{Namespace: given.Namespace, Name: given.Name})
 	before := refersTo(former, ent)
-	r := reference{entry: ent, paths: make([]hold, 0, len(given.Paths)), since: before.since}
+	wanted := given.watched()
+	r := reference{entry: ent, paths: make([]hold, 0, len(wanted)), since: before.since}
 	joins := false
-	for _, path := range given.Paths {
+	for _, path := range wanted {
 		p := ent.watch(path)
 		p.owners = append(p.owners, o)
 		i := slices.IndexFunc(before.paths, func(h hold) bool { return h.path == p })

@@ -106,15 +106,11 @@ func (k *kind) reduce(event apiwatch.EventType, o raw) *object {
 
 // digests makes the digests of an object.
 func (k *kind) digests(json []byte, paths []*watchedPath) []fieldpath.Digest {
-	compiled := make([]*fieldpath.Path, len(paths))
-	for i, p := range paths {
-		compiled[i] = p.path
-	}
 	if len(json) >= largeObject {
 		k.engine.large <- struct{}{}
 		defer func() { <-k.engine.large }()
 	}
-	return fieldpath.Digests(json, compiled)
+	return digestsOf(json, paths)
 }
 
 // maxBackoff is the longest pause between two tries.

@@ -45,6 +45,8 @@ type selecting struct {
 	where *part
 	// parts are what is selected, by namespace; all namespaces are one part, under the empty name.
 	parts map[string]*part
+	// came and went are when a namespace last came to be among those, and ceased to be.
+	came, went moment
 	// since is when the reference was given.
 	since time.Time
 }
@@ -73,17 +75,28 @@ func (r Reference) sameSelection(other Reference) bool {
 	return r.GroupVersionKind == other.GroupVersionKind && r.Namespace == other.Namespace && r.Name == other.Name &&
 		selectorText(r.Selector) == selectorText(other.Selector) &&
 		slices.Equal(r.Namespaces, other.Namespaces) &&
-		selectorText(r.NamespaceSelector) == selectorText(other.NamespaceSelector)
+		selectorText(r.NamespaceSelector) == selectorText(other.NamespaceSelector) &&
+		r.condition() == other.condition()
+}
+
+// condition is the text of the reference's `when`; empty where it has none.
+func (r Reference) condition() string {
+	if r.When == nil {
+		return ""
+	}
+	return r.When.String()
 }
 
 // acquireSelection makes o an owner of what the reference selects. What it has had before, by former, it keeps.
 func (e *Engine) acquireSelection(o *owner, given Reference, former []reference) reference {
 	s := &selecting{owner: o, given: given, kind: e.kindOf(given.GroupVersionKind), parts: map[string]*part{}, since: e.Clock.Now()}
+	s.came = e.next()
+	s.went = s.came
 	var before *selecting
 	for _, r := range former {
 		if r.selecting != nil && r.selecting.given.sameSelection(given) {
 			before = r.selecting
-			s.since = before.since
+			s.since, s.came, s.went = before.since, before.came, before.went
 		}
 	}
 	s.kind.selecting[s] = struct{}{}
@@ -95,7 +108,7 @@ func (e *Engine) acquireSelection(o *owner, given Reference, former []reference)
 		if before != nil {
 			held = before.where
 		}
-		s.where = s.take(k.selection(key, given.NamespaceSelector), []*fieldpath.Path{namespacePath}, held)
+		s.where = s.take(k.selection(key, given.NamespaceSelector), Reference{Paths: []*fieldpath.Path{namespacePath}}, held)
 		s.where.selection.followers[s] = struct{}{}
 	}
 	s.followFrom(before)
@@ -159,13 +172,24 @@ func (s *selecting) followFrom(before *selecting) {
 		if before != nil {
 			held = before.parts[namespace]
 		}
+		if held == nil {
+			s.came = k.engine.next()
+		}
 		key := scope{namespace: namespace, selector: selectorText(s.given.Selector)}
-		s.parts[namespace] = s.take(k.selection(key, s.given.Selector), s.given.Paths, held)
+		s.parts[namespace] = s.take(k.selection(key, s.given.Selector), s.given, held)
 	}
 	for namespace, p := range s.parts {
 		if !wanted[namespace] {
 			delete(s.parts, namespace)
 			s.release(p)
+			s.went = k.engine.next()
+		}
+	}
+	if before != nil {
+		for namespace := range before.parts {
+			if !wanted[namespace] {
+				s.went = k.engine.next()
+			}
 		}
 	}
 	k.dirty = true
@@ -173,11 +197,11 @@ func (s *selecting) followFrom(before *selecting) {
 }
 
 // take makes the owner one of the selection's. What it held before it keeps.
-func (s *selecting) take(sel *selection, paths []*fieldpath.Path, held *part) *part {
+func (s *selecting) take(sel *selection, given Reference, held *part) *part {
 	e := s.kind.engine
 	taken := &part{selection: sel, since: e.Clock.Now()}
 	joins := false
-	for _, path := range paths {
+	for _, path := range given.watched() {
 		p := sel.watch(path)
 		p.owners = append(p.owners, s.owner)
 		if held != nil && held.selection == sel {
@@ -245,6 +269,7 @@ func (s *selecting) observe() Observation {
 		return o
 	}
 	o.State, o.Err = Synced, nil
+	selected := 0 // by their labels alone
 	parts := slices.SortedFunc(maps.Values(s.parts), func(a, b *part) int {
 		return cmp.Compare(a.selection.key.namespace, b.selection.key.namespace)
 	})
@@ -263,10 +288,11 @@ func (s *selecting) observe() Observation {
 			o.Since = seen.Since
 		}
 		if p != s.where {
-			o.Matched += len(p.selection.members)
+			selected += len(p.selection.members)
+			o.Matched += p.selection.count(whenOf(p.holds))
 		}
 	}
-	if o.State == Synced && o.Matched > k.engine.MaxMatched {
+	if o.State == Synced && selected > k.engine.MaxMatched {
 		o.State = TooMany
 	}
 	if o.State != Synced {
@@ -275,7 +301,25 @@ func (s *selecting) observe() Observation {
 	}
 	o.Exists = o.Matched > 0
 	s.digests(parts, &o)
+	s.moments(parts, &o)
 	return o
+}
+
+// moments sets when the selected objects last changed, and in which ways.
+func (s *selecting) moments(parts []*part, o *Observation) {
+	came, went, updated := s.came, s.went, moment(0)
+	for _, p := range parts {
+		partCame, partWent := p.selection.came, p.selection.went
+		if condition := whenOf(p.holds); condition != nil {
+			partCame, partWent = condition.when.came, condition.when.went
+		}
+		came, went = max(came, partCame), max(went, partWent)
+		for _, h := range pathsOf(p.holds) {
+			updated = max(updated, h.path.updated)
+		}
+	}
+	o.Moment = uint64(s.kind.engine.tick)
+	o.LastCreated, o.LastUpdated, o.LastDeleted = uint64(came), uint64(updated), uint64(went)
 }
 
 // severity tells which of several states is the whole reference's.
@@ -287,14 +331,15 @@ func (s *selecting) digests(parts []*part, o *Observation) {
 	for i := range s.given.Paths {
 		var all []namespaceSum
 		for _, p := range parts {
-			all = append(all, p.selection.sum(p.holds[i].path)...)
+			all = append(all, p.selection.sum(p.holds[i].path, whenOf(p.holds))...)
 		}
 		o.Digests[i] = digestOf(all)
 	}
 	for _, p := range parts {
-		for _, name := range p.selection.first(MaxObjects - len(o.Objects)) {
-			first := Object{Namespace: name.Namespace, Name: name.Name, Digests: make([]fieldpath.Digest, len(p.holds))}
-			for i, h := range p.holds {
+		paths := pathsOf(p.holds)
+		for _, name := range p.selection.first(MaxObjects-len(o.Objects), whenOf(p.holds)) {
+			first := Object{Namespace: name.Namespace, Name: name.Name, Digests: make([]fieldpath.Digest, len(paths))}
+			for i, h := range paths {
 				first.Digests[i], _ = p.selection.members[name].digest(h.path)
 			}
 			o.Objects = append(o.Objects, first)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
-	"maps"
 	"slices"
 	"sync"
 
@@ -33,6 +32,8 @@ type selection struct {
 	// tooMany is true from when there were more members than may be, until a read finds fewer; none are kept then.
 	// retrying is true while a goroutine sees to that read.
 	tooMany, retrying bool
+	// came and went are when an object last came into the selection, and left it, as far as is known.
+	came, went moment
 	// followers select in the namespaces that are the selection's members.
 	followers map[*selecting]struct{}
 
@@ -90,6 +91,7 @@ func (k *kind) selection(key scope, selector labels.Selector) *selection {
 			members: map[types.NamespacedName]member{}, gone: map[types.NamespacedName]string{},
 		}
 		s.selection = s
+		s.came, s.went = s.joined, s.joined // what was before is not known
 		k.selections[key] = s
 		if k.served(&s.entry) {
 			s.state, s.err = Synced, nil
@@ -179,18 +181,23 @@ func newer(a, b string) bool {
 
 // replace stores the members, and wakes those whose paths select another thing in one of them than before.
 func (s *selection) replace(members map[types.NamespacedName]member, wake wakeups) {
-	moved := len(members) != len(s.members)
+	var came, went []member
 	for name, m := range members {
 		known, selected := s.members[name]
 		if !selected {
-			moved = true
-			break
+			came = append(came, m)
+			continue
 		}
 		s.compare(known, m, wake)
 	}
+	for name, known := range s.members {
+		if _, stays := members[name]; !stays {
+			went = append(went, known)
+		}
+	}
 	s.members = members
-	if moved {
-		s.moved(wake)
+	if len(came) > 0 || len(went) > 0 {
+		s.moved(came, went, wake)
 	}
 }
 
@@ -200,14 +207,40 @@ func (s *selection) compare(known, now member, wake wakeups) {
 		before, seenBefore := known.digest(p)
 		after, seen := now.digest(p)
 		if before != after || seen != seenBefore {
-			s.sums.forget(false)
+			s.sums.forget(p.when != nil)
+			p.updated = s.kind.engine.next()
+			if p.when != nil && (now.admits(p) || !seen) {
+				p.when.came = p.updated
+			}
+			if p.when != nil && (known.admits(p) || !seenBefore) {
+				p.when.went = p.updated
+			}
 			p.wakeAll(wake)
 		}
 	}
 }
 
 // moved is called when objects have come into the selection or left it.
-func (s *selection) moved(wake wakeups) {
+func (s *selection) moved(came, went []member, wake wakeups) {
+	now := s.kind.engine.next()
+	if len(came) > 0 {
+		s.came = now
+	}
+	if len(went) > 0 {
+		s.went = now
+	}
+	for _, p := range s.paths {
+		if p.when == nil {
+			continue
+		}
+		admitted := func(m member) bool { return m.admits(p) || !slices.Contains(m.paths, p) }
+		if slices.ContainsFunc(came, admitted) {
+			p.when.came = now
+		}
+		if slices.ContainsFunc(went, admitted) {
+			p.when.went = now
+		}
+	}
 	s.sums.forget(true)
 	s.wakeAll(wake)
 	for f := range s.followers {
@@ -234,7 +267,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
 		}
 		if selected {
 			delete(s.members, name)
-			s.moved(wake)
+			s.moved(nil, []member{known}, wake)
 		}
 		return true
 	}
@@ -247,7 +280,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
 		s.overflow(wake)
 		return true
 	default:
-		s.moved(wake)
+		s.moved([]member{now}, nil, wake)
 	}
 	for _, p := range s.paths {
 		if _, seen := now.digest(p); p.known && !seen {
@@ -267,7 +300,14 @@ func (s *selection) overflow(wake wakeups) {
 		s.tooMany = true
 		s.members = map[types.NamespacedName]member{}
 		clear(s.gone)
-		s.moved(wake)
+		s.moved(nil, nil, wake)
+		s.came = e.next() // what happens from now on is not known
+		s.went = s.came
+		for _, p := range s.paths {
+			if p.updated = s.came; p.when != nil {
+				p.when.came, p.when.went = s.came, s.came
+			}
+		}
 		e.Log.Info("a selector selects too many objects", "kind", s.kind.gvk.String(), "scope", s.key.String(), "limit", e.MaxMatched)
 	}
 	if s.retrying {
@@ -297,10 +337,13 @@ func (s *selection) readAnew() bool {
 // observe have the engine's for reading.
 type sums struct {
 	mu sync.Mutex
-	// names are those of the members, sorted; nil where not known.
-	names  []types.NamespacedName
-	byPath map[*watchedPath][]namespaceSum
+	// names are those of the members, sorted, by the `when` that leaves some of them out; nil is none.
+	names  map[*watchedPath][]types.NamespacedName
+	byPath map[sumKey][]namespaceSum
 }
+
+// sumKey is a path, and the `when` that leaves out some of the objects.
+type sumKey struct{ path, when *watchedPath }
 
 // namespaceSum stands for what a path selects in the selected objects of one namespace.
 type namespaceSum struct {
@@ -318,29 +361,50 @@ func (s *sums) forget(names bool) {
 	}
 }
 
-// sorted returns the names of the members in order; the caller has the lock of the sums.
-func (s *selection) sorted() []types.NamespacedName {
-	if s.sums.names == nil {
-		s.sums.names = slices.SortedFunc(maps.Keys(s.members), func(a, b types.NamespacedName) int {
+// sorted returns the names of the members of which a `when` is true, or of all, in order; the caller has the lock of the sums.
+func (s *selection) sorted(condition *watchedPath) []types.NamespacedName {
+	names, known := s.sums.names[condition]
+	if !known {
+		for name, m := range s.members {
+			if m.admits(condition) {
+				names = append(names, name)
+			}
+		}
+		slices.SortFunc(names, func(a, b types.NamespacedName) int {
 			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 		})
+		if s.sums.names == nil {
+			s.sums.names = map[*watchedPath][]types.NamespacedName{}
+		}
+		s.sums.names[condition] = names
 	}
-	return s.sums.names
+	return names
 }
 
-// first returns the names of the first members, by namespace and name.
-func (s *selection) first(count int) []types.NamespacedName {
+// first returns the names of the first members, by namespace and name, of which a `when` is true.
+func (s *selection) first(count int, condition *watchedPath) []types.NamespacedName {
 	s.sums.mu.Lock()
 	defer s.sums.mu.Unlock()
-	names := s.sorted()
+	names := s.sorted(condition)
 	return names[:min(count, len(names))]
 }
 
-// sum returns what stands for a path, by namespace. However many owners ask, it is made once.
-func (s *selection) sum(p *watchedPath) []namespaceSum {
+// count returns of how many members a `when` is true.
+func (s *selection) count(condition *watchedPath) int {
+	if condition == nil {
+		return len(s.members)
+	}
 	s.sums.mu.Lock()
 	defer s.sums.mu.Unlock()
-	if made, ok := s.sums.byPath[p]; ok {
+	return len(s.sorted(condition))
+}
+
+// sum returns what stands for a path, by namespace, in the members of which a `when` is true. However many owners ask, it is made once.
+func (s *selection) sum(p, condition *watchedPath) []namespaceSum {
+	s.sums.mu.Lock()
+	defer s.sums.mu.Unlock()
+	key := sumKey{p, condition}
+	if made, ok := s.sums.byPath[key]; ok {
 		return made
 	}
 	var made []namespaceSum
@@ -351,7 +415,7 @@ func (s *selection) sum(p *watchedPath) []namespaceSum {
 		}
 		message = message[:0]
 	}
-	for _, name := range s.sorted() {
+	for _, name := range s.sorted(condition) {
 		if len(made) == 0 || made[len(made)-1].namespace != name.Namespace {
 			end()
 			made = append(made, namespaceSum{namespace: name.Namespace})
@@ -362,9 +426,9 @@ func (s *selection) sum(p *watchedPath) []namespaceSum {
 	}
 	end()
 	if s.sums.byPath == nil {
-		s.sums.byPath = map[*watchedPath][]namespaceSum{}
+		s.sums.byPath = map[sumKey][]namespaceSum{}
 	}
-	s.sums.byPath[p] = made
+	s.sums.byPath[key] = made
 	return made
 }
 

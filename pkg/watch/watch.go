@@ -22,6 +22,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+	"github.com/nusnewob/kube-changejob/pkg/when"
 )
 
 // Reference is one object, or those that a selector selects, and the paths that count in it.
@@ -31,6 +32,9 @@ type Reference struct {
 	Namespace string
 	Name      string
 	Paths     []*fieldpath.Path
+	// When, where it is set, is evaluated for each version of the object; of those that a selector selects, it leaves out
+	// all of which it is not true.
+	When *when.Expression
 
 	// Selector selects objects by their labels: all of a cluster-scoped kind; of a namespaced one those in Namespaces,
 	// or in the namespaces that NamespaceSelector selects. Namespace and Name are empty then.
@@ -64,12 +68,19 @@ type Observation struct {
 	Since time.Time
 	// Exists says whether the object exists, or one that is selected; known only when Synced.
 	Exists bool
+	// When is what the reference's When comes to for the object; known where Exists is, and where the kind is not served. It
+	// means nothing where objects are selected, or the reference has none.
+	When when.Result
 	// Digests are those of the reference's Paths, in order; all Absent where the object does not exist.
 	// Empty unless Synced. Where objects are selected, each is one for all of them.
 	Digests []fieldpath.Digest
 	// Matched is how many objects are selected, and Objects are the first MaxObjects of them, by namespace and name.
 	Matched int
 	Objects []Object
+	// Moment is when a selection was observed, by the engine's own count, and LastCreated, LastUpdated and LastDeleted are when
+	// an object came into it, changed in one of Paths, and left it, for the last time that is known. Each is later than
+	// the Moment of an Observation that does not have the change, and no later than that of one that does. Zero where an object is named.
+	Moment, LastCreated, LastUpdated, LastDeleted uint64
 	// Err says why the object cannot be seen, where that is known; it holds nothing of any object's
 	// content. It is a *ScopeError where the reference gives a namespace and the kind has none, or the
 	// other way round, and ErrNotListable where the kind's objects can never be read.

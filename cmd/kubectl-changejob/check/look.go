@@ -15,6 +15,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/pkg/validate"
+	"github.com/nusnewob/kube-changejob/pkg/when"
 )
 
 // look tells what the paths of a ChangeTriggeredJob lead to today.
@@ -41,6 +42,9 @@ func (c *Checker) lookAt(ctx context.Context, merged trigger.MergedReference) (r
 	if err := ctx.Err(); err != nil {
 		return look, err
 	}
+	if merged.When != "" && (object != nil || look.Exists == report.ExistsNo) {
+		look.When = evaluate(merged.When, object)
+	}
 	secret := isSecret(merged.Reference)
 	for _, expr := range merged.Fields {
 		field := report.CheckField{Field: expr, Selected: []report.Selected{}}
@@ -54,6 +58,22 @@ func (c *Checker) lookAt(ctx context.Context, merged trigger.MergedReference) (r
 		look.Fields = append(look.Fields, field)
 	}
 	return look, nil
+}
+
+// evaluate says what a `when` comes to for an object; it is empty where it is not one.
+func evaluate(expression string, object []byte) string {
+	compiled, err := when.Compile(expression)
+	if err != nil {
+		return "" // what is wrong with it is among the problems
+	}
+	switch compiled.Evaluate(object) {
+	case when.True:
+		return report.WhenTrue
+	case when.False:
+		return string(v1alpha.WhenFalse)
+	default:
+		return string(v1alpha.WhenFailed)
+	}
 }
 
 // read returns the JSON of an object where it exists and may be read.

@@ -40,6 +40,9 @@ func (c *Checker) lookAtSelected(ref *v1alpha.ResourceReference) func(context.Co
 		if message == "" {
 			look.Matched = &matched
 		}
+		if message == "" && merged.When != "" {
+			look.Message = "by their labels; those of which its when is not true are left out"
+		}
 		return look, ctx.Err()
 	}
 }

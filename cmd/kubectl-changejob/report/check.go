@@ -65,10 +65,16 @@ type CheckReference struct {
 	Exists                  Existence `json:"exists"`
 	// Matched is how many objects a selector selects; what paths lead to in these is not told. Absent where an object is named, and
 	// where it is not known.
-	Matched *int         `json:"matched,omitempty"`
+	Matched *int `json:"matched,omitempty"`
+	// When is what the reference's `when` comes to for the object: True, False or Failed. Absent where there is none, where objects are
+	// selected, and where the object cannot be read.
+	When    string       `json:"when,omitempty"`
 	Message string       `json:"message,omitempty"`
 	Fields  []CheckField `json:"fields"`
 }
+
+// WhenTrue is what a `when` comes to by which a change counts.
+const WhenTrue = "True"
 
 // CheckField is what a path selects today.
 type CheckField struct {

@@ -37,9 +37,15 @@ type Reference struct {
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
 	// Matched is how many objects a selector selects, and LastTriggeredMatched how many it did when the last Job ran, where that is
 	// another number.
-	Matched              *int32  `json:"matched,omitempty"`
-	LastTriggeredMatched *int32  `json:"lastTriggeredMatched,omitempty"`
-	Fields               []Field `json:"fields"`
+	Matched              *int32 `json:"matched,omitempty"`
+	LastTriggeredMatched *int32 `json:"lastTriggeredMatched,omitempty"`
+	// Changes are those that count; empty where all do.
+	Changes []v1alpha.ChangeType `json:"changes,omitempty"`
+	// When is the expression that has to be true for a change to count, and WaitingForWhen what it comes to where the reference, which
+	// is pending, waits for it.
+	When           string             `json:"when,omitempty"`
+	WaitingForWhen v1alpha.WhenResult `json:"waitingForWhen,omitempty"`
+	Fields         []Field            `json:"fields"`
 	// Message says what is wrong with the reference, where something is.
 	Message string `json:"message,omitempty"`
 }
@@ -73,9 +79,10 @@ func ReferencesOf(ctj *v1alpha.ChangeTriggeredJob) []Reference {
 	merged := trigger.References(&ctj.Spec, &ctj.Status)
 	references := make([]Reference, 0, len(merged))
 	for _, m := range merged {
-		reference := Reference{ObjectReference: m.Reference, Fields: make([]Field, 0, len(m.Fields))}
+		reference := Reference{ObjectReference: m.Reference, Changes: m.Changes, When: m.When, Fields: make([]Field, 0, len(m.Fields))}
 		if entry := entries[m.Reference]; entry != nil {
 			reference.Message, reference.PendingSince = entry.Message, entry.PendingSince
+			reference.WaitingForWhen = entry.WaitingForWhen
 			reference.Matched, reference.LastTriggeredMatched = entry.Matched, entry.LastTriggeredMatched
 		}
 		for _, path := range m.Fields {

@@ -130,6 +130,8 @@ func nextOf(ctj *v1alpha.ChangeTriggeredJob, state string, pending int, now time
 		next.Time, next.Message = next.NotBefore, "when the cooldown ends"
 	case trigger.ReasonWaitingForAll:
 		next.Message = "when the other resources have changed, too"
+	case trigger.ReasonWaitingForWhen:
+		next.Message = "when what it waits for is true"
 	case trigger.ReasonJobRunning:
 		next.Message = "when the running Job has ended"
 	case trigger.ReasonIdle, trigger.ReasonJobActive:

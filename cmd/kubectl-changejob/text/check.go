@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
 )
 
@@ -73,12 +74,22 @@ func (w *Writer) look(look *report.CheckReference) {
 	}
 	const indent = "  "
 	w.paragraph(indent, len(indent), text)
+	if look.When != "" {
+		w.paragraph(indent+indent, 2*len(indent), "when: "+whenNow[look.When])
+	}
 	if look.Exists != report.ExistsYes || look.Matched != nil {
 		return
 	}
 	for _, field := range look.Fields {
 		w.paragraph(indent+indent, 2*len(indent), field.Field+": "+selects(field))
 	}
+}
+
+// whenNow says what a `when` comes to today.
+var whenNow = map[string]string{
+	report.WhenTrue:            "true now, so that a change counts",
+	string(v1alpha.WhenFalse):  "false now, so that a change waits",
+	string(v1alpha.WhenFailed): "cannot be evaluated now, so that a change waits",
 }
 
 // selects says what a path selects: "nothing", "object with 2 entries", "3 values (string of 4 characters, …)".

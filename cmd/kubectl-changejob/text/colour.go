@@ -40,7 +40,7 @@ func ofState(s *report.Summary) colour {
 
 // waits are the states that are no trouble, though the last Job may have failed.
 var waits = []string{
-	trigger.ReasonCooldown, trigger.ReasonWaitingForAll, trigger.ReasonSuspended, trigger.ReasonJobRunning,
+	trigger.ReasonCooldown, trigger.ReasonWaitingForAll, trigger.ReasonWaitingForWhen, trigger.ReasonSuspended, trigger.ReasonJobRunning,
 	trigger.ReasonTriggering, trigger.ReasonJobActive, trigger.ReasonFirstLook, report.StateNotObserved,
 }
 

@@ -224,6 +224,12 @@ func (w *Writer) reference(r *report.Reference, indent string) {
 	if r.PendingSince != nil {
 		object += ", pending for " + w.age(r.PendingSince)
 	}
+	if said := waitsForWhen[r.WaitingForWhen]; said != "" {
+		object += ", " + said
+	}
+	if len(r.Changes) > 0 {
+		object += " (" + only(r.Changes) + ")"
+	}
 	if r.Message != "" {
 		object += ": " + r.Message
 	}
@@ -231,6 +237,22 @@ func (w *Writer) reference(r *report.Reference, indent string) {
 	for _, field := range r.Fields {
 		w.field(field, indent+"  ")
 	}
+}
+
+// waitsForWhen says why a reference waits for its `when`.
+var waitsForWhen = map[v1alpha.WhenResult]string{
+	v1alpha.WhenFalse:   "waits for its when, which is false",
+	v1alpha.WhenFailed:  "waits for its when, which could not be evaluated",
+	v1alpha.WhenUnknown: "waits for its when, which is not known",
+}
+
+// only says which changes count: "counts when created or deleted".
+func only(changes []v1alpha.ChangeType) string {
+	words := make([]string, 0, len(changes))
+	for _, change := range changes {
+		words = append(words, strings.ToLower(string(change)))
+	}
+	return "counts when " + strings.Join(words, " or ")
 }
 
 // stateWidth is the column in which the state of a field stands, from the left of the field.

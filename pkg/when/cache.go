@@ -1,0 +1,40 @@
+package when
+
+import (
+	"runtime"
+	"sync"
+	"weak"
+)
+
+// cache holds the expressions that somebody holds.
+type cache struct {
+	mu      sync.Mutex
+	entries map[string]weak.Pointer[Expression]
+}
+
+var compiled = &cache{entries: map[string]weak.Pointer[Expression]{}}
+
+// get returns the expression of a text, and has it compiled where nobody holds it. What does not compile is not remembered.
+func (c *cache) get(text string, compile func(string) (*Expression, error)) (*Expression, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.entries[text].Value(); known != nil {
+		return known, nil
+	}
+	made, err := compile(text)
+	if err != nil {
+		return nil, err
+	}
+	c.entries[text] = weak.Make(made)
+	runtime.AddCleanup(made, c.drop, text)
+	return made, nil
+}
+
+// drop forgets an expression that nobody holds any more, unless it has been compiled anew since.
+func (c *cache) drop(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if entry, ok := c.entries[text]; ok && entry.Value() == nil {
+		delete(c.entries, text)
+	}
+}

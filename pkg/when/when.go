@@ -1,0 +1,146 @@
+// Package when compiles and evaluates the `when` of references: CEL expressions over an object as it is now.
+//
+// It offers what a ValidatingAdmissionPolicy offers: the standard library of CEL and those of Kubernetes. Which of them an expression
+// can use depends on the operator's release alone, not on the cluster's. Nothing that an object contains leaves this package: of an
+// evaluation that fails, nothing is told but that it did.
+package when
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/version"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"k8s.io/apiserver/pkg/cel/environment"
+	"k8s.io/apiserver/pkg/cel/library"
+)
+
+// MaxLength is the longest expression, in characters.
+const MaxLength = 1024
+
+// variable is what an expression calls the object.
+const variable = "object"
+
+// libraries is the version of Kubernetes whose libraries are offered. A later one may offer more; what is offered once must stay,
+// as stored expressions use it.
+var libraries = version.MajorMinor(1, 37)
+
+// Result is what an expression comes to.
+type Result uint8
+
+const (
+	// False means that it is false.
+	False Result = iota
+	// True means that it is true.
+	True
+	// Failed means that it could not be evaluated: a field that it reads is missing, a value has another type, or it
+	// took too much.
+	Failed
+)
+
+// Expression is a compiled expression. It can be evaluated by several goroutines at once.
+type Expression struct {
+	text    string
+	program cel.Program
+}
+
+// environmentOnce makes what expressions are compiled with, some megabytes, when the first one is.
+var environmentOnce = sync.OnceValues(func() (*cel.Env, error) {
+	set, err := environment.MustBaseEnvSet(libraries).Extend(environment.VersionedOptions{
+		IntroducedVersion: version.MajorMinor(1, 0),
+		EnvOptions:        []cel.EnvOption{cel.Variable(variable, cel.DynType)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the environment: %w", err)
+	}
+	return set.NewExpressionsEnv(), nil
+})
+
+// Compile compiles an expression, or says what is wrong with it. The same expression is compiled once, for as long as
+// somebody holds it.
+func Compile(text string) (*Expression, error) {
+	return compiled.get(text, compile)
+}
+
+func compile(text string) (*Expression, error) {
+	if text == "" {
+		return nil, errors.New("must not be empty")
+	}
+	if count := utf8.RuneCountInString(text); count > MaxLength {
+		return nil, fmt.Errorf("must have at most %d characters, not %d", MaxLength, count)
+	}
+	env, err := environmentOnce()
+	if err != nil {
+		return nil, err
+	}
+	ast, issues := env.Compile(text)
+	if issues.Err() != nil {
+		return nil, errors.New(oneLine(issues))
+	}
+	if output := ast.OutputType(); !output.IsExactType(cel.BoolType) {
+		hint := ""
+		if output.IsExactType(cel.DynType) {
+			hint = "; compare it, as in … == true"
+		}
+		return nil, fmt.Errorf("must be a bool, not %s%s", output, hint)
+	}
+	program, err := env.Program(ast,
+		cel.CostLimit(celconfig.PerCallLimit),
+		cel.CostTracking(&library.CostEstimator{}),
+		cel.InterruptCheckFrequency(celconfig.CheckFrequency),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be evaluated: %w", err)
+	}
+	return &Expression{text: text, program: program}, nil
+}
+
+// oneLine is what the compiler says, without the lines that show the expression again.
+func oneLine(issues *cel.Issues) string {
+	var parts []string
+	for _, e := range issues.Errors() {
+		// Columns are counted from 0.
+		parts = append(parts, fmt.Sprintf("%s (line %d, column %d)", strings.Join(strings.Fields(e.Message), " "), e.Location.Line(), e.Location.Column()+1))
+		if len(parts) == 3 {
+			break
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// String returns the expression as it was written.
+func (e *Expression) String() string { return e.text }
+
+// Evaluate returns what the expression comes to for an object, given as JSON; nil is one that does not exist, which is null.
+func (e *Expression) Evaluate(object []byte) (result Result) {
+	defer func() {
+		if recover() != nil { // a library that panics takes nobody else's watch with it
+			result = Failed
+		}
+	}()
+	var value any
+	if object != nil {
+		var fields map[string]any
+		if err := utiljson.Unmarshal(object, &fields); err != nil {
+			return Failed
+		}
+		value = fields
+	}
+	out, _, err := e.program.Eval(map[string]any{variable: value})
+	switch {
+	case err != nil:
+		return Failed
+	case out == types.True:
+		return True
+	case out == types.False:
+		return False
+	default:
+		return Failed
+	}
+}
