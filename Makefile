@@ -29,6 +29,11 @@ FAULTS_FLAGS ?=
 # Which benchmarks `make bench` runs, as a regular expression, and more flags of go test, such as -short.
 BENCH ?= .
 BENCHFLAGS ?=
+# More flags of the check that `make docs` ends with: --committed, --pictures=FOLDER.
+DOCS_FLAGS ?=
+# The path below which the site of docs/ stands on its host.
+DOCS_BASE ?= /
+export DOCS_BASE
 # The share of pkg/, controllers/ and cmd/ that the tests must cover, in percent.
 COVERAGE ?= 85
 # The namespace in which `make run` keeps the operator's own objects: the key of the hashes, the lease.
@@ -58,6 +63,10 @@ OTHER_CLUSTER := $(filter command line,$(origin KUBECONFIG))
 MODULES := . hack/localcluster
 
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=v$(VERSION)"
+
+# What makes docs/ a site, and the npm packages that it is made with; they are the same for everybody, and none is run at its installation.
+DOCS_SITE := docs/.vitepress
+DOCS_MODULES := $(DOCS_SITE)/node_modules/.package-lock.json
 
 .PHONY: all
 all: build
@@ -172,6 +181,26 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 			go test $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x -parallel $(FUZZERS); \
 		done; \
 	done
+
+##@ Documentation
+
+.PHONY: docs
+docs: $(DOCS_MODULES) ## Build docs/ as a static site in dist/site, follow its links, and look at every page in Chromium, where there is one.
+	npm --prefix $(DOCS_SITE) run --silent test
+	npm --prefix $(DOCS_SITE) run --silent build
+	npm --prefix $(DOCS_SITE) run --silent check -- $(DOCS_FLAGS)
+
+.PHONY: docs-serve
+docs-serve: $(DOCS_MODULES) ## Serve docs/ as a site on this machine, and show each edit at once.
+	npm --prefix $(DOCS_SITE) run --silent serve
+
+.PHONY: chromium
+chromium: ## Have a Chromium that looks at the site of docs/: yours, or Debian's, which root may install.
+	@if [ -n "$${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome-stable google-chrome > /dev/null; then exit 0; fi; \
+	install() { apt-get install -y --no-install-recommends chromium fonts-liberation > /dev/null; }; \
+	if [ "$$(id -u)" != 0 ] || ! { install || { apt-get update && install; }; }; then \
+		echo "SKIPPED: nobody will LOOK at the site of docs/: there is no Chromium, and Debian's is out of reach (it takes root to install it)."; \
+	fi
 
 ##@ Build
 
@@ -324,13 +353,18 @@ clean: ## Delete what was built, and say what that frees.
 	@rm -rf $(BUILT)
 	@echo "Go's build cache is shared with your other projects and stays; 'go clean -cache' frees it."
 
-BUILT := bin dist cover.out
+BUILT := bin dist cover.out $(DOCS_SITE)/node_modules $(DOCS_SITE)/cache
 GOFILES = $$(git ls-files --cached --others --exclude-standard '*.go')
 # The image is named in config/manager; here it becomes IMG without a change to the tree.
 SET_IMAGE := sed 's|^\( *image: \)ghcr.io/nusnewob/kube-changejob:.*|\1$(IMG)|'
 RENDER := $(KUSTOMIZE) build config/default | $(SET_IMAGE)
 # A control plane that the user brings is respected.
 ASSETS = $(or $(KUBEBUILDER_ASSETS),$(BIN)/k8s)
+
+$(DOCS_MODULES): $(DOCS_SITE)/package.json $(DOCS_SITE)/package-lock.json $(DOCS_SITE)/.npmrc
+	@command -v npm > /dev/null || { echo "make docs needs Node.js (20 or later) with npm"; exit 1; }
+	npm --prefix $(DOCS_SITE) ci
+	@touch $@
 
 # Each tool is a module of its own, hack/tools/NAME, with its version pinned and its sums checked. It is
 # built again only when that changed.

@@ -17,9 +17,7 @@ import (
 )
 
 const head = `---
-layout: default
 title: API Reference
-nav_order: 4
 description: "Every field of a ChangeTriggeredJob"
 ---
 
@@ -81,7 +79,7 @@ func table(b *strings.Builder, path string, schema apiextensionsv1.JSONSchemaPro
 		schema apiextensionsv1.JSONSchemaProps
 	}
 	var below []nested
-	b.WriteString("\n| field | type | required | default | bounds | meaning |\n|---|---|---|---|---|---|\n")
+	b.WriteString("\n| field | what it may be | meaning |\n|---|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) {
 		field := schema.Properties[name]
 		kind := field.Type
@@ -96,12 +94,15 @@ func table(b *strings.Builder, path string, schema apiextensionsv1.JSONSchemaPro
 		case field.Type == "object" && len(field.Properties) > 0:
 			below = append(below, nested{path + "." + name, field})
 		}
-		required := ""
+		parts := []string{kind}
 		if slices.Contains(schema.Required, name) {
-			required = "yes"
+			parts = append(parts, "**required**")
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s |\n",
-			name, kind, required, defaultOf(field), cell(bounds(field)), cell(paragraph(field.Description)))
+		parts = append(parts, bounds(field)...)
+		if field.Default != nil {
+			parts = append(parts, "`"+string(field.Default.Raw)+"` by default")
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, cell(strings.Join(parts, "; ")), cell(paragraph(field.Description)))
 	}
 	for _, n := range below {
 		fmt.Fprintf(b, "\n### %s\n\n%s\n", n.path, paragraph(n.schema.Description))
@@ -109,15 +110,8 @@ func table(b *strings.Builder, path string, schema apiextensionsv1.JSONSchemaPro
 	}
 }
 
-func defaultOf(field apiextensionsv1.JSONSchemaProps) string {
-	if field.Default == nil {
-		return ""
-	}
-	return "`" + string(field.Default.Raw) + "`"
-}
-
 // bounds says what the schema admits.
-func bounds(field apiextensionsv1.JSONSchemaProps) string {
+func bounds(field apiextensionsv1.JSONSchemaProps) []string {
 	var parts []string
 	add := func(format string, value any) { parts = append(parts, fmt.Sprintf(format, value)) }
 	if len(field.Enum) > 0 {
@@ -152,7 +146,7 @@ func bounds(field apiextensionsv1.JSONSchemaProps) string {
 	for _, rule := range field.XValidations {
 		parts = append(parts, rule.Message)
 	}
-	return strings.Join(parts, "; ")
+	return parts
 }
 
 func paragraph(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -14,9 +14,7 @@ import (
 )
 
 const head = `---
-layout: default
 title: Metrics and Traces
-nav_order: 10
 description: "What the operator says of itself: metrics, a dashboard, alerts and traces"
 ---
 

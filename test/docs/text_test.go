@@ -16,30 +16,37 @@ import (
 )
 
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
-	root, err := apiserver.Root()
-	require.NoError(t, err)
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
-		for _, file := range glob(t, filepath.Join(root, pattern)) {
-			for _, match := range link.FindAllStringSubmatch(read(t, file), -1) {
-				target := file
-				if match[1] != "" {
-					target = filepath.Join(filepath.Dir(file), match[1])
-				}
-				assert.FileExists(t, target, "%s: %s", file, match[0])
-				if match[2] != "" {
-					assert.Contains(t, anchors(read(t, target)), match[2], "%s: %s", file, match[0])
-				}
+	for _, file := range texts(t) {
+		for _, match := range link.FindAllStringSubmatch(read(t, file), -1) {
+			target := file
+			if match[1] != "" {
+				target = filepath.Join(filepath.Dir(file), match[1])
+			}
+			assert.FileExists(t, target, "%s: %s", file, match[0])
+			if match[2] != "" {
+				assert.Contains(t, anchors(read(t, target)), match[2], "%s: %s", file, match[0])
 			}
 		}
 	}
+}
+
+// texts are the pages of docs/ and the Markdown files beside it.
+func texts(t *testing.T) []string {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	all := glob(t, filepath.Join(root, "*.md"))
+	for _, page := range pages(t) {
+		all = append(all, filepath.Join(root, page))
+	}
+	return all
 }
 
 // anchors are those that the headings of a page get.
 func anchors(page string) []string {
 	var all []string
 	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
-		text := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		text := regexp.MustCompile(`[^a-z0-9_ -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
 		all = append(all, "#"+strings.ReplaceAll(text, " ", "-"))
 	}
 	return all
@@ -88,13 +95,11 @@ func TestEveryMakeTargetThatIsNamedExists(t *testing.T) {
 	// What stands behind make in a line of its own or between backquotes, up to a comment or a variable.
 	named := regexp.MustCompile("(?m)(?:^ *|`)make((?: [a-z][a-z0-9.-]*)+)")
 	found := 0
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
-		for _, file := range glob(t, filepath.Join(root, pattern)) {
-			for _, match := range named.FindAllStringSubmatch(read(t, file), -1) {
-				for _, target := range strings.Fields(match[1]) {
-					found++
-					assert.True(t, described[target], "%s: make %s", file, target)
-				}
+	for _, file := range texts(t) {
+		for _, match := range named.FindAllStringSubmatch(read(t, file), -1) {
+			for _, target := range strings.Fields(match[1]) {
+				found++
+				assert.True(t, described[target], "%s: make %s", file, target)
 			}
 		}
 	}

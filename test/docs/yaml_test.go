@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -36,11 +37,9 @@ func documents(t *testing.T) []document {
 	root, err := apiserver.Root()
 	require.NoError(t, err)
 	var all []document
-	for _, pattern := range []string{"README.md", "docs/*.md"} {
-		for _, file := range glob(t, filepath.Join(root, pattern)) {
-			for _, block := range fenced.FindAllStringSubmatch(read(t, file), -1) {
-				all = append(all, parse(t, filepath.Base(file), block[1])...)
-			}
+	for _, page := range append(pages(t), "README.md") {
+		for _, block := range fenced.FindAllStringSubmatch(read(t, filepath.Join(root, page)), -1) {
+			all = append(all, parse(t, page, block[1])...)
 		}
 	}
 	for _, pattern := range []string{"config/samples/*.yaml", "test/docs/testdata/guide/*.yaml"} {
@@ -153,6 +152,28 @@ func merge(base, given any) any {
 	default:
 		return given
 	}
+}
+
+// pages returns the Markdown files of docs/ with their paths from the root of the repository.
+func pages(t *testing.T) []string {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	var all []string
+	require.NoError(t, filepath.WalkDir(filepath.Join(root, "docs"), func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		case filepath.Ext(path) == ".md":
+			page, err := filepath.Rel(root, path)
+			all = append(all, filepath.ToSlash(page))
+			return err
+		}
+		return nil
+	}))
+	require.Greater(t, len(all), 10)
+	return all
 }
 
 func glob(t *testing.T, pattern string) []string {
