@@ -15,6 +15,9 @@ DEFAULT_CHANNEL ?= candidate
 OLDER_VERSION ?= 0.2.0-alpha.1
 OLDER_COMMIT ?= 7b800e6
 OLDER_BUNDLE_IMG ?= ghcr.io/nusnewob/kube-changejob-bundle:v$(OLDER_VERSION)
+# Where the Helm chart is pushed to, below which its name stands; more flags for that, such as --plain-http.
+CHART_REGISTRY ?= oci://ghcr.io/nusnewob/charts
+HELM_PUSH_FLAGS ?=
 # The image of opm that the catalog's image is built upon.
 OPM_IMAGE ?= quay.io/operator-framework/opm:v1.73.0
 # The suites that `make test-1.29` runs.
@@ -51,6 +54,8 @@ GOVULNCHECK := bin/govulncheck
 OPERATOR_SDK := bin/operator-sdk
 OPM := bin/opm
 GOTESTSUM := bin/gotestsum
+KUBEBUILDER := bin/kubebuilder
+HELM := bin/helm
 CYCLONEDX := bin/cyclonedx-gomod
 # The local control plane brings a kubectl; until it is built, yours serves.
 KUBECTL ?= $(or $(wildcard $(BIN)/k8s/kubectl),kubectl)
@@ -126,7 +131,7 @@ run: ## Run the operator from source against KUBECONFIG, webhooks off, its own o
 ##@ Test
 
 .PHONY: test
-test: control-plane build promtool $(GOTESTSUM) ## Run every test against a real API server, check the coverage, and that what docs/comparison.md claims is proven.
+test: control-plane build promtool $(GOTESTSUM) $(HELM) $(KUSTOMIZE) $(KUBEBUILDER) ## Run every test against a real API server, check the coverage, and that what docs/comparison.md claims is proven.
 	KUBEBUILDER_ASSETS=$(ASSETS) $(GOTESTSUM) --format standard-quiet --jsonfile $(TEST_EVENTS) -- -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/...,./cmd/... -coverprofile=cover.out ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
 		printf "coverage of pkg/, controllers/ and cmd/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
@@ -147,11 +152,11 @@ promtool: ## Have a promtool for the tests of the alerts: yours, or that of Debi
 
 # Streaming lists were alpha in v1.29, and end only when something else changes: with them a watch syncs late.
 .PHONY: test-1.29
-test-1.29: control-plane-1.29 ## Run the suites that talk to an API server on one of v1.29.
+test-1.29: control-plane-1.29 $(HELM) ## Run the suites that talk to an API server on one of v1.29.
 	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m -skip '/^with_WatchList$$' $(SUITES)
 
 .PHONY: mutants
-mutants: control-plane ## Remove the guards of the rules one by one, and check that a test notices each.
+mutants: control-plane $(KUSTOMIZE) $(KUBEBUILDER) ## Remove the guards of the rules one by one, and check that a test notices each.
 	go run ./test/mutants
 
 .PHONY: faults
@@ -238,6 +243,27 @@ sbom: $(CYCLONEDX) ## Write which modules the operator is made of, with their li
 	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch CGO_ENABLED=0 $(CYCLONEDX) app -json -licenses -std -noserial -notimestamp \
 		-output dist/sbom-linux-$$arch.cdx.json .; done
 
+##@ Helm chart
+
+.PHONY: helm-chart
+helm-chart: manifests $(KUSTOMIZE) $(KUBEBUILDER) ## Generate the Helm chart config/helm/chart from config/ and config/helm/parts.
+	go run ./hack/chart -kustomize $(KUSTOMIZE) -kubebuilder $(KUBEBUILDER) -version $(VERSION)
+
+.PHONY: helm-lint
+helm-lint: $(HELM) ## Check the Helm chart as strictly as Helm does.
+	$(HELM) lint --strict $(CHART)
+
+.PHONY: helm-package
+helm-package: $(HELM) ## Package the Helm chart to dist/kube-changejob-VERSION.tgz.
+	mkdir -p dist
+	$(HELM) package $(CHART) --destination dist
+
+.PHONY: helm-push
+helm-push: helm-package ## Push the Helm chart to CHART_REGISTRY.
+	$(HELM) push dist/kube-changejob-$(VERSION).tgz $(CHART_REGISTRY) $(HELM_PUSH_FLAGS)
+
+CHART := config/helm/chart
+
 ##@ Bundle for the Operator Lifecycle Manager
 
 .PHONY: bundle
@@ -319,7 +345,7 @@ undeploy: $(KUSTOMIZE) ## Remove the operator, the CRD, and every ChangeTriggere
 ##@ End to end
 
 .PHONY: e2e
-e2e: $(if $(OTHER_CLUSTER),,e2e-node) ## Install the operator as users do, on the real node; KUBECONFIG=… IMG=… on the command line use your cluster.
+e2e: $(HELM) $(if $(OTHER_CLUSTER),,e2e-node) ## Install the operator as users do, on the real node; KUBECONFIG=… IMG=… on the command line use your cluster.
 	go test -c -o bin/e2e.test ./test/e2e
 	$(if $(OTHER_CLUSTER),,$(IN_NODE)) env E2E=1 $(if $(OTHER_CLUSTER),KUBECONFIG='$(KUBECONFIG)' IMG='$(IMG)',E2E_NODE=1 E2E_AUDIT=$(E2E_AUDIT)) bin/e2e.test -test.v -test.timeout=60m $(E2E_FLAGS)
 
@@ -368,7 +394,7 @@ $(DOCS_MODULES): $(DOCS_SITE)/package.json $(DOCS_SITE)/package-lock.json $(DOCS
 
 # Each tool is a module of its own, hack/tools/NAME, with its version pinned and its sums checked. It is
 # built again only when that changed.
-TOOLS := controller-gen kustomize golangci-lint govulncheck operator-sdk opm cyclonedx-gomod gotestsum
+TOOLS := controller-gen kustomize golangci-lint govulncheck operator-sdk opm cyclonedx-gomod gotestsum kubebuilder helm
 $(TOOLS:%=bin/%): bin/%: hack/tools/%/go.mod hack/tools/%/go.sum
 	@echo "building $* $$(go -C hack/tools/$* list -f '{{.Module.Version}}' tool)$(NOTE_$*)"
 	@CGO_ENABLED=0 go -C hack/tools/$* build -trimpath $(FLAGS_$*) -o $(BIN)/$* tool
