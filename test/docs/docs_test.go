@@ -225,12 +225,14 @@ func mutate(object client.Object, n int) {
 			object.Labels = map[string]string{}
 		}
 		object.Labels["pool"] = "pool-" + value
+		object.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Reason" + value}}
 	case *unstructured.Unstructured:
 		object.Object["spec"] = map[string]any{"size": value}
 	case *appsv1.Deployment:
 		replicas := int32(n)
 		object.Spec.Replicas = &replicas
 		object.Spec.Template.Spec.Containers[0].Image = "image:" + value
+		object.Status.ObservedGeneration, object.Status.UpdatedReplicas = object.Generation, replicas
 		object.Status.Replicas, object.Status.ReadyReplicas, object.Status.AvailableReplicas = replicas, replicas, replicas
 		object.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "Reason" + value}}
 	}
@@ -261,7 +263,7 @@ func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 		changed = changed[:1]
 	}
 	for _, reference := range changed {
-		c.edit(t, reference, func(object client.Object) { mutate(object, n) })
+		c.change(t, ctj, reference, n)
 	}
 	if ctj.Spec.Suspended() {
 		c.await(t, ctj, func(c *assert.CollectT) {
@@ -313,7 +315,8 @@ func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTrigge
 	witness.Spec.Windows, witness.Spec.Settle = nil, nil
 	watched := []string{"metadata.annotations.note", "metadata.annotations['" + corev1.LastAppliedConfigAnnotation + "']"}
 	for i := range witness.Spec.Resources {
-		witness.Spec.Resources[i].Fields = watched
+		ref := &witness.Spec.Resources[i]
+		ref.Fields, ref.Changes, ref.When = watched, nil, ""
 	}
 	require.NoError(t, c.Client.Create(ctx, witness))
 	defer func() { require.NoError(t, c.Client.Delete(context.WithoutCancel(ctx), witness)) }()
@@ -324,8 +327,9 @@ func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTrigge
 		if slices.Contains(reference.EffectiveFields(), v1alpha.AllFields) {
 			annotation = corev1.LastAppliedConfigAnnotation
 		}
+		now := fmt.Sprint(time.Now().UnixNano())
 		c.edit(t, reference, func(object client.Object) {
-			annotations := map[string]string{annotation: fmt.Sprint(time.Now().UnixNano())}
+			annotations := map[string]string{annotation: now}
 			for key, value := range object.GetAnnotations() {
 				if key != annotation {
 					annotations[key] = value
@@ -342,10 +346,28 @@ func (c *cluster) edit(t *testing.T, reference v1alpha.ResourceReference, change
 	object := newObject(reference)
 	_, err := controllerutil.CreateOrUpdate(t.Context(), c.Client, object, func() error { change(object); return nil })
 	require.NoError(t, err)
-	if deployment, ok := object.(*appsv1.Deployment); ok {
-		change(deployment)
-		require.NoError(t, c.Client.Status().Update(t.Context(), deployment))
+	switch object.(type) {
+	case *appsv1.Deployment, *corev1.Node:
+		change(object)
+		require.NoError(t, c.Client.Status().Update(t.Context(), object))
 	}
+}
+
+// change changes the referenced object in a way that counts.
+func (c *cluster) change(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, reference v1alpha.ResourceReference, n int) {
+	if !reference.Counts(v1alpha.ChangeUpdated) {
+		require.NoError(t, client.IgnoreNotFound(c.Client.Delete(t.Context(), newObject(reference))))
+		if !reference.Counts(v1alpha.ChangeCreated) {
+			return
+		}
+		c.await(t, ctj, func(collect *assert.CollectT) {
+			for _, entry := range ctj.Status.ResourceHashes {
+				gone := entry.Matched != nil && *entry.Matched == 0 || entry.Exists != nil && !*entry.Exists
+				require.True(collect, gone || trigger.ReferenceOf(&reference).Selection != entry.Selection)
+			}
+		})
+	}
+	c.edit(t, reference, func(object client.Object) { mutate(object, n) })
 }
 
 func (c *cluster) await(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, check func(*assert.CollectT)) {
