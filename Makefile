@@ -317,18 +317,19 @@ undeploy: $(KUSTOMIZE) ## Remove the operator, the CRD, and every ChangeTriggere
 .PHONY: e2e
 e2e: $(if $(OTHER_CLUSTER),,e2e-node) ## Install the operator as users do, on the real node; KUBECONFIG=… IMG=… on the command line use your cluster.
 	go test -c -o bin/e2e.test ./test/e2e
-	$(if $(OTHER_CLUSTER),,$(IN_NODE)) env E2E=1 $(if $(OTHER_CLUSTER),KUBECONFIG='$(KUBECONFIG)' IMG='$(IMG)',E2E_NODE=1 E2E_AUDIT=$(E2E_AUDIT)) bin/e2e.test -test.v -test.timeout=60m $(E2E_FLAGS)
+	$(if $(OTHER_CLUSTER),,$(IN_NODE)) env E2E=1 $(if $(OTHER_CLUSTER),KUBECONFIG='$(KUBECONFIG)' IMG='$(IMG)',E2E_NODE=1 E2E_AUDIT=$(E2E_AUDIT) E2E_PROMETHEUS=$(PROMETHEUS_IMAGE)) bin/e2e.test -test.v -test.timeout=60m $(E2E_FLAGS)
 
 .PHONY: scorecard
 scorecard: ## Run the scorecard's standard suites and ours on the real node, with the operator installed by OLM.
 	$(MAKE) e2e E2E_FLAGS='-test.run=^TestScorecard$$$$'
 
 .PHONY: e2e-node
-e2e-node: $(OPERATOR_SDK) ## Start the real node, with cert-manager and OLM, and the operator's images in its registry.
+e2e-node: $(OPERATOR_SDK) ## Start the real node, with cert-manager and OLM, and the images of the operator and of Prometheus in its registry.
 	$(MAKE) docker-build CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(VERSION)
 	$(MAKE) node-up NODE_FLAGS='--audit-log=$(E2E_AUDIT) $(NODE_FLAGS)'
 	$(IN_NODE) $(MAKE) docker-push CONTAINER_TOOL='$(E2E_TOOL)' IMG=$(E2E_REGISTRY)/kube-changejob:v$(VERSION)
 	$(MAKE) cert-manager-up
+	$(MAKE) prometheus-image
 	$(MAKE) olm-up
 	$(MAKE) olm-images
 

@@ -212,11 +212,22 @@ var components = []component{
 		minutes: 3, gigabytes: 1,
 		optional: true,
 	},
+	// What follows is for the end-to-end tests of metrics and alerts.
+	{
+		name:       "prometheus",
+		pkg:        prometheusModule + "/cmd/prometheus",
+		tags:       prometheusTags,
+		output:     "prometheus/prometheus",
+		dependency: prometheusModule, flags: prometheusVersion,
+		minutes: 4, gigabytes: 2,
+		optional: true,
+	},
 }
 
 const (
 	olmModule         = "github.com/operator-framework/operator-lifecycle-manager"
 	certManagerModule = "github.com/cert-manager/cert-manager"
+	prometheusModule  = "github.com/prometheus/prometheus"
 )
 
 // olmTags are those that OLM and operator-registry are released with: no C library is needed for signatures.
@@ -224,6 +235,9 @@ var olmTags = []string{"json1", "containers_image_openpgp"}
 
 // containerdTags leave out the file systems that the node does not use, and every C library.
 var containerdTags = []string{"no_btrfs", "no_zfs", "no_devmapper", "no_aufs", "osusergo", "netgo"}
+
+// prometheusTags leave out all ways to find out what is to be scraped but the API server: those are most of the program.
+var prometheusTags = []string{"netgo", "remove_all_sd", "enable_kubernetes_sd"}
 
 // kubernetesVersion stamps a version as Kubernetes' own build does; kubectl and clients cannot parse the unstamped one.
 func kubernetesVersion(version string) []string {
@@ -251,6 +265,11 @@ func olmVersion(version string) []string {
 
 func certManagerVersion(version string) []string {
 	return []string{"-X " + certManagerModule + "/pkg/util.AppVersion=" + version}
+}
+
+// prometheusVersion stamps the module's version, v0.316.0, of the release that is called 3.16.0.
+func prometheusVersion(version string) []string {
+	return []string{"-X github.com/prometheus/common/version.Version=" + version}
 }
 
 func craneVersion(version string) []string {

@@ -31,7 +31,7 @@ func TestWhichComponentsAreBuilt(t *testing.T) {
 func TestTheVersionIsTheOneThatTheModuleRequires(t *testing.T) {
 	for name, want := range map[string]string{"kubernetes": "v1.37.2", "kwok": "v0.8.0", "kubernetes-1.29": "v1.29.15",
 		"kubernetes-node": "v1.37.2", "containerd": "v2.4.2", "ctr": "v2.4.2", "registry": "v0.22.1",
-		"olm": "v0.46.0", "olm-package-server": "v0.46.0", "cert-manager": "v1.21.2"} {
+		"olm": "v0.46.0", "olm-package-server": "v0.46.0", "cert-manager": "v1.21.2", "prometheus": "v0.316.0"} {
 		t.Run(name, func(t *testing.T) {
 			chosen, err := selected([]string{name})
 			if err != nil {

@@ -26,15 +26,15 @@ func metricsAreForThoseWhoMayReadThem(t *testing.T, namespace string) {
 	kubectl(t, "create", "serviceaccount", "reader", "--namespace="+namespace)
 	kubectl(t, "create", "clusterrolebinding", "e2e-metrics", "--clusterrole=kube-changejob-metrics-reader", "--serviceaccount="+namespace+":reader")
 	token := strings.TrimSpace(kubectl(t, "create", "token", "reader", "--namespace="+namespace))
-	status, _ := metrics(t, service.Spec.ClusterIP, "")
+	status, _ := readMetrics(t, service.Spec.ClusterIP, "")
 	assert.Equal(t, http.StatusUnauthorized, status)
-	status, text := metrics(t, service.Spec.ClusterIP, token)
+	status, text := readMetrics(t, service.Spec.ClusterIP, token)
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, text, "controller_runtime_reconcile_total")
 	kubectl(t, "delete", "clusterrolebinding", "e2e-metrics")
 }
 
-func metrics(t *testing.T, address, token string) (status int, text string) {
+func readMetrics(t *testing.T, address, token string) (status int, text string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address+":8443/metrics", nil)
 	require.NoError(t, err)
