@@ -53,6 +53,7 @@ GOLANGCI_LINT := bin/golangci-lint
 GOVULNCHECK := bin/govulncheck
 OPERATOR_SDK := bin/operator-sdk
 OPM := bin/opm
+GOTESTSUM := bin/gotestsum
 KUBEBUILDER := bin/kubebuilder
 HELM := bin/helm
 CYCLONEDX := bin/cyclonedx-gomod
@@ -130,11 +131,14 @@ run: ## Run the operator from source against KUBECONFIG, webhooks off, its own o
 ##@ Test
 
 .PHONY: test
-test: control-plane build promtool $(HELM) $(KUSTOMIZE) $(KUBEBUILDER) ## Run every test against a real API server, and check the coverage.
-	KUBEBUILDER_ASSETS=$(ASSETS) go test -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/...,./cmd/... -coverprofile=cover.out ./...
+test: control-plane build promtool $(GOTESTSUM) $(HELM) $(KUSTOMIZE) $(KUBEBUILDER) ## Run every test against a real API server, check the coverage, and that what docs/comparison.md claims is proven.
+	KUBEBUILDER_ASSETS=$(ASSETS) $(GOTESTSUM) --format standard-quiet --jsonfile $(TEST_EVENTS) -- -count=1 -timeout=20m -coverpkg=./pkg/...,./controllers/...,./cmd/... -coverprofile=cover.out ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
 		printf "coverage of pkg/, controllers/ and cmd/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
+	go run ./test/comparison -results $(TEST_EVENTS)
 	go -C hack/localcluster test -count=1 -timeout=10m ./...
+
+TEST_EVENTS := bin/test-events.json
 
 .PHONY: promtool
 promtool: ## Have a promtool for the tests of the alerts: yours, or that of Debian's package prometheus, of which nothing else is installed.
@@ -391,7 +395,7 @@ $(DOCS_MODULES): $(DOCS_SITE)/package.json $(DOCS_SITE)/package-lock.json $(DOCS
 
 # Each tool is a module of its own, hack/tools/NAME, with its version pinned and its sums checked. It is
 # built again only when that changed.
-TOOLS := controller-gen kustomize golangci-lint govulncheck operator-sdk opm cyclonedx-gomod kubebuilder helm
+TOOLS := controller-gen kustomize golangci-lint govulncheck operator-sdk opm cyclonedx-gomod gotestsum kubebuilder helm
 $(TOOLS:%=bin/%): bin/%: hack/tools/%/go.mod hack/tools/%/go.sum
 	@echo "building $* $$(go -C hack/tools/$* list -f '{{.Module.Version}}' tool)$(NOTE_$*)"
 	@CGO_ENABLED=0 go -C hack/tools/$* build -trimpath $(FLAGS_$*) -o $(BIN)/$* tool

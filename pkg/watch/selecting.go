@@ -90,7 +90,7 @@ func (r Reference) condition() string {
 // acquireSelection makes o an owner of what the reference selects. What it has had before, by former, it keeps.
 func (e *Engine) acquireSelection(o *owner, given Reference, former []reference) reference {
 	s := &selecting{owner: o, given: given, kind: e.kindOf(given.GroupVersionKind), parts: map[string]*part{}, since: e.Clock.Now()}
-	s.came = e.next()
+	s.came = e.next() // what was before is not known
 	s.went = s.came
 	var before *selecting
 	for _, r := range former {

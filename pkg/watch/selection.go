@@ -91,7 +91,6 @@ func (k *kind) selection(key scope, selector labels.Selector) *selection {
 			members: map[types.NamespacedName]member{}, gone: map[types.NamespacedName]string{},
 		}
 		s.selection = s
-		s.came, s.went = s.joined, s.joined // what was before is not known
 		k.selections[key] = s
 		if k.served(&s.entry) {
 			s.state, s.err = Synced, nil

@@ -21,7 +21,7 @@ const measuredUser = "operator"
 // idleNamespaces is over how many namespaces the ChangeTriggeredJobs are spread.
 const idleNamespaces = 10
 
-// BenchmarkIdle counts the requests that come while nothing changes, by the API server's audit log. It is taken once: it is a count, and
+// BenchmarkIdle counts the requests that come while nothing changes, by the API server's audit log, and the processor time. It is taken once: it is a count, and
 // takes two minutes.
 func BenchmarkIdle(b *testing.B) {
 	skipWithoutProc(b)
@@ -46,8 +46,9 @@ func BenchmarkIdle(b *testing.B) {
 
 	others, upkeep := log.asked(b, measuredUser)
 	require.Positive(b, others, "the audit log knows the operator")
-	from := len(log.events)
+	from, used := len(log.events), cpuTime(b, process.Pid())
 	time.Sleep(during) // what is measured is what happens in this time, in which nothing does
+	used = cpuTime(b, process.Pid()) - used
 	othersThen, upkeepThen := log.asked(b, measuredUser)
 	perMinute := func(statistic string, count int) {
 		value := float64(count) / during.Minutes()
@@ -56,6 +57,9 @@ func BenchmarkIdle(b *testing.B) {
 		}, value)
 		b.Logf("%s: %.1f per minute", statistic, value)
 	}
+	busy := 1000 * used.Seconds() / during.Seconds()
+	record(figures.Figure{Measure: figures.RestCPU, Arm: figures.Operator, Unit: "ms/s", N: size, Of: "ChangeTriggeredJobs"}, busy)
+	b.Logf("%s: %.2f ms/s", figures.RestCPU, busy)
 	perMinute("requests", othersThen-others)
 	perMinute("leases and watches", upkeepThen-upkeep)
 	if others != othersThen {

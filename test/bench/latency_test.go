@@ -39,6 +39,10 @@ func BenchmarkLatency(b *testing.B) {
 	next := 0 // the object that is changed next
 	for round := range takes() {
 		alone := make([][]float64, len(arms))
+		used := make([]time.Duration, len(arms))
+		for k := range arms {
+			used[k] = -awaitStill(b, arms[k].process.Pid())
+		}
 		pace := time.NewTicker(breath)
 		for range samples {
 			for k := range arms {
@@ -52,6 +56,8 @@ func BenchmarkLatency(b *testing.B) {
 		for k := range arms {
 			k = (k + round) % len(arms)
 			recordLatency(b, figures.LatencySingle, arms[k].name, alone[k])
+			used[k] += awaitStill(b, arms[k].process.Pid())
+			record(figures.Figure{Measure: figures.SingleCPU, Arm: arms[k].name, Unit: "ms"}, 1000*used[k].Seconds()*1000/float64(samples))
 			arms[k].sweep(b)
 		}
 		for k := range arms {

@@ -41,7 +41,7 @@ func BenchmarkMemoryByCluster(b *testing.B) {
 	if short() {
 		sizes = []int{0, 200}
 	}
-	for statistic, streaming := range map[string]bool{"streaming lists": true, "paged lists": false} {
+	for statistic, streaming := range map[string]bool{figures.Streaming: true, figures.Paged: false} {
 		b.Run(statistic, func(b *testing.B) { memoryByCluster(b, statistic, streaming, sizes) })
 	}
 }
@@ -63,10 +63,13 @@ func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int
 				figures.Figure{Arm: arm, Statistic: statistic, N: size, Of: "objects"})
 		}
 		for round := range takes() {
+			began := time.Now()
 			process := operator.Start(b, operator.Options{
 				KubeConfig: server.KubeConfig, Args: []string{"--watch-threshold=-1"}, Env: []string{memoryLimit},
 			})
 			awaitOneMore(b, server, namespace)
+			record(figures.Figure{Measure: figures.StartCluster, Arm: figures.Operator, Statistic: statistic, Unit: "s", N: size, Of: "objects"},
+				time.Since(began).Seconds())
 			measure(figures.Operator, process.Pid())
 			process.Stop(b)
 			if round > 0 {

@@ -341,13 +341,13 @@ func (c *cluster) changeWhatIsNotWatched(t *testing.T, ctj *v1alpha.ChangeTrigge
 	c.await(t, witness, func(collect *assert.CollectT) { require.EqualValues(collect, 1, witness.Status.TriggerCount) })
 }
 
-// edit changes the referenced object, and its status where it has one.
+// edit changes the referenced object, and its status where it has one that matters.
 func (c *cluster) edit(t *testing.T, reference v1alpha.ResourceReference, change func(client.Object)) {
 	object := newObject(reference)
 	_, err := controllerutil.CreateOrUpdate(t.Context(), c.Client, object, func() error { change(object); return nil })
 	require.NoError(t, err)
-	switch object.(type) {
-	case *appsv1.Deployment, *corev1.Node:
+	_, rollsOut := object.(*appsv1.Deployment)
+	if _, isNode := object.(*corev1.Node); rollsOut || isNode && reference.When != "" {
 		change(object)
 		require.NoError(t, c.Client.Status().Update(t.Context(), object))
 	}

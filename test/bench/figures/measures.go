@@ -23,8 +23,11 @@ const (
 	StartProcess = "start, the whole process"
 	// StartBytes is how many MiB are read for it.
 	StartBytes = "start, bytes read"
+	// Streaming and Paged are how a watch reads what there is when it begins.
+	Streaming = "streaming lists"
+	Paged     = "paged lists"
 	// PeakCluster is the peak resident memory (VmHWM), in MiB, with 10 referenced objects beside N that nobody
-	// references, in a watch that covers them all. Statistics: "streaming lists", "paged lists".
+	// references, in a watch that covers them all. Statistics: Streaming, Paged.
 	PeakCluster = "peak memory by cluster"
 	// ResidentCluster is the resident memory (VmRSS) at rest then, in MiB.
 	ResidentCluster = "resident memory by cluster"
@@ -66,10 +69,19 @@ const (
 	ResidentStart = "resident memory by ChangeTriggeredJobs"
 	// HeapJob is the live heap of a Job in the operator's cache, in KiB.
 	HeapJob = "live heap of a Job"
-	// TriggerCPU is the processor time for 1,000 triggers, in ms.
+	// TriggerCPU is the processor time for 1,000 triggers, in ms, in a burst.
 	TriggerCPU = "CPU for 1,000 triggers"
+	// SingleCPU is the same with one change at a time: nothing is done for several of them at once.
+	SingleCPU = "CPU for 1,000 triggers, one at a time"
+	// RestCPU is the processor time, in ms/s, with N ChangeTriggeredJobs while nothing changes.
+	RestCPU = "processor time at rest"
+	// StartCluster is the time, in s, from the start of the process until everything is compared, with 10 referenced objects beside N that
+	// nobody references, in a watch that covers them all. Statistics as for PeakCluster.
+	StartCluster = "start by cluster"
 	// Simulation is what a simulated cluster of size N was measured to ask for. Statistics: those of Simulated.
 	Simulation = "simulated cluster"
 	// UnreferencedKiB is how large the objects are that Unreferenced are changes of.
 	UnreferencedKiB = 5.5
+	// CrowdKiB is how large those are that StartCluster and the memory by cluster are measured beside.
+	CrowdKiB = 4.4
 )

@@ -17,13 +17,13 @@ type section struct {
 
 var sections = []section{
 	{"latency", []string{figures.LatencySingle, figures.LatencyStream}},
-	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs, figures.TriggerCPU}},
-	{"start", []string{figures.Start, figures.StartProcess, figures.StartBytes}},
+	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU}},
+	{"start", []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
 	{"memory", []string{
 		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.ResidentStart, figures.Heap, figures.HeapJob,
 	}},
 	{"cost", []string{figures.CostCPU, figures.CostEvents, figures.CostReconciles, figures.CostRequests}},
-	{"rest", []string{figures.Idle, figures.Watches}},
+	{"rest", []string{figures.Idle, figures.RestCPU, figures.Watches}},
 }
 
 const (

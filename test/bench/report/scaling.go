@@ -36,8 +36,11 @@ func unitTable(u scaling.Units) string {
 		{"a ChangeTriggeredJob with one reference and one Job", number(u.ChangeTriggeredJob) + " KiB", "resident memory by ChangeTriggeredJobs"},
 		{"each further Job that is kept", number(u.Job) + " KiB", "live heap of a Job"},
 		{"a KiB of an object that changes nothing", number(1000*u.ReadKiB) + " µs of a processor", "CPU for 1,000 irrelevant changes"},
-		{"a trigger", number(u.Trigger) + " ms of a processor", "CPU for 1,000 triggers"},
-		{"a comparison at the start", number(u.Start) + " ms", "start, by ChangeTriggeredJob"},
+		{"a trigger", number(u.Trigger) + " ms of a processor", "CPU for 1,000 triggers, one at a time"},
+		{"a second in which nothing happens", number(u.Rest) + " ms of a processor", "processor time at rest, with 10,000 ChangeTriggeredJobs"},
+		{"a start", number(1000*u.StartBase) + " ms", "start, at none"},
+		{"a comparison at the start", number(u.Start) + " ms", "the same, by ChangeTriggeredJob"},
+		{"a KiB of an object that is covered, at the start", number(1000*u.ListKiB) + " µs", "start by cluster"},
 		{"what the API server takes", number(u.Triggers) + " triggers/s", "the bare loop's burst of 10,000"},
 	})
 }
@@ -45,7 +48,7 @@ func unitTable(u scaling.Units) string {
 func clusterTable(u scaling.Units) string {
 	rows := [][]string{{
 		"", "ChangeTriggeredJobs", "watched objects", "changes/s", "triggers/s",
-		"processors", "memory, MiB", "read, KiB/s", "requests/s", "start, s", "of what the API server takes",
+		"processors", "memory, MiB", "read, KiB/s (before compression)", "requests/s", "start, s", "of what the API server takes",
 	}}
 	for _, c := range scaling.Clusters() {
 		objects, changes := 0, 0.0

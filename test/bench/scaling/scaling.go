@@ -19,10 +19,11 @@ type Units struct {
 	Reference, ChangeTriggeredJob, Job float64
 	// ReadKiB is the processor time for reading a KiB of an object that changes nothing, in ms.
 	ReadKiB float64
-	// Trigger is that for a trigger, in ms.
-	Trigger float64
-	// Start is the time for comparing one ChangeTriggeredJob at the start, in ms.
-	Start float64
+	// Trigger is that for a trigger, in ms, and Rest that of each second in which nothing happens.
+	Trigger, Rest float64
+	// StartBase is how long a start takes, in s, however little there is to compare, Start what each ChangeTriggeredJob adds, in ms, and
+	// ListKiB what each KiB adds that its watches cover: mostly the API server's time.
+	StartBase, Start, ListKiB float64
 	// Triggers is how many a second the API server takes, from anybody: the bare loop's Jobs/s.
 	Triggers float64
 }
@@ -56,10 +57,12 @@ func Of(run *figures.Run) (Units, error) {
 	}
 	slope(figures.ResidentReferences, "", &u.Reference, 1024, &u.Base)
 	slope(figures.ResidentStart, "", &u.ChangeTriggeredJob, 1024, nil)
-	slope(figures.Start, "", &u.Start, 1000, nil)
+	slope(figures.Start, "", &u.Start, 1000, &u.StartBase)
+	slope(figures.StartCluster, figures.Streaming, &u.ListKiB, 1000/figures.CrowdKiB, nil)
 	value(figures.HeapJob, figures.Operator, "", 0, &u.Job, 1)
 	value(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, &u.ReadKiB, 1.0/1000/figures.UnreferencedKiB)
-	value(figures.TriggerCPU, figures.Operator, "", 0, &u.Trigger, 1.0/1000)
+	value(figures.SingleCPU, figures.Operator, "", 0, &u.Trigger, 1.0/1000)
+	value(figures.RestCPU, figures.Operator, "", 10_000, &u.Rest, 1)
 	value(figures.Burst, figures.Bare, "", 10_000, &u.Triggers, 1)
 	return u, errors.Join(errs...)
 }
@@ -103,11 +106,11 @@ type Needs struct {
 	CPU float64
 	// Memory is the resident memory, in MiB.
 	Memory float64
-	// Read is what the API server sends, in KiB/s.
+	// Read is what the API server sends, in KiB/s, before it is compressed.
 	Read float64
 	// Requests is how many there are a second.
 	Requests float64
-	// Start is how many seconds a start takes, on one processor.
+	// Start is how many seconds a start takes, from the lease on.
 	Start float64
 	// ServerShare is the part of the triggers that the API server of the benchmarks would take at the most.
 	ServerShare float64
@@ -134,11 +137,11 @@ func (u Units) Needs(c Cluster) Needs {
 		streamed += crowd.Changes * crowd.KiB
 	}
 	return Needs{
-		CPU:         (streamed*u.ReadKiB + c.Triggers*u.Trigger) / 1000,
+		CPU:         (u.Rest + streamed*u.ReadKiB + c.Triggers*u.Trigger) / 1000,
 		Memory:      u.Base + (float64(c.ChangeTriggeredJobs)*u.ChangeTriggeredJob+more*u.Reference+jobs*u.Job)/1024,
 		Read:        streamed + c.Triggers*(statusKiB+jobKiB),
 		Requests:    c.Triggers*writes + min(events, c.Triggers) + float64(c.Watches)/renewal + 1/lease,
-		Start:       (float64(c.ChangeTriggeredJobs)*u.Start + listed*u.ReadKiB) / 1000,
+		Start:       u.StartBase + (float64(c.ChangeTriggeredJobs)*u.Start+listed*u.ListKiB)/1000,
 		ServerShare: c.Triggers / u.Triggers,
 	}
 }

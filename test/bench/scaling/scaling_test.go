@@ -27,6 +27,9 @@ func TestUnitsComeFromWhatWasMeasured(t *testing.T) {
 		"a Job, KiB":                              {3, u.Job},
 		"a KiB that changes nothing, ms":          {0.01, u.ReadKiB},
 		"a trigger, ms":                           {2, u.Trigger},
+		"a second of nothing, ms":                 {2, u.Rest},
+		"a start, s":                              {0.1, u.StartBase},
+		"a KiB that is listed, ms":                {0.1, u.ListKiB},
 		"a comparison at the start, ms":           {0.2, u.Start},
 		"triggers a second":                       {250, u.Triggers},
 	} {
@@ -58,22 +61,22 @@ func TestNeeds(t *testing.T) {
 		cluster Cluster
 		want    Needs
 	}{
-		"nothing to do": {Cluster{}, Needs{Memory: 50, Requests: 0.5}},
+		"nothing to do": {Cluster{}, Needs{Memory: 50, CPU: 0.002, Requests: 0.5, Start: 0.1}},
 		"many ChangeTriggeredJobs with three references and five Jobs each": {
 			Cluster{ChangeTriggeredJobs: 1024, References: 3 * 1024, History: 5},
-			Needs{Memory: 50 + 8 + 4 + 12, Requests: 0.5, Start: 1024 * 0.0002},
+			Needs{Memory: 50 + 8 + 4 + 12, CPU: 0.002, Requests: 0.5, Start: 0.1 + 1024*0.0002},
 		},
 		"many objects that change and that nobody references": {
 			Cluster{Crowds: []Crowd{{Objects: 50_000, KiB: 10, Changes: 500}, {Objects: 500_000, KiB: 1}}, Watches: 9},
-			Needs{Memory: 50, CPU: 0.05, Read: 5000, Requests: 0.52, Start: 10},
+			Needs{Memory: 50, CPU: 0.052, Read: 5000, Requests: 0.52, Start: 100.1},
 		},
 		"triggers": {
 			Cluster{Triggers: 50},
-			Needs{Memory: 50, CPU: 0.1, Read: 275, Requests: 110.5, ServerShare: 0.2},
+			Needs{Memory: 50, CPU: 0.102, Read: 275, Requests: 110.5, Start: 0.1, ServerShare: 0.2},
 		},
 		"few triggers, each with its event": {
 			Cluster{Triggers: 5},
-			Needs{Memory: 50, CPU: 0.01, Read: 27.5, Requests: 15.5, ServerShare: 0.02},
+			Needs{Memory: 50, CPU: 0.012, Read: 27.5, Requests: 15.5, Start: 0.1, ServerShare: 0.02},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
