@@ -88,7 +88,7 @@ func TestTheAPIServerKeepsNoAccountOfTheFieldsOfStatus(t *testing.T) {
 	owned := func() (fields []string) {
 		for _, entry := range ctj.ManagedFields {
 			if entry.Subresource == "status" {
-				fields = append(fields, string(entry.FieldsV1.Raw))
+				fields = append(fields, entry.FieldsV1.GetRawString())
 			}
 		}
 		return fields
@@ -96,7 +96,7 @@ func TestTheAPIServerKeepsNoAccountOfTheFieldsOfStatus(t *testing.T) {
 
 	ctj.ManagedFields = append(ctj.ManagedFields, metav1.ManagedFieldsEntry{
 		Manager: "operator", Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status", APIVersion: "triggers.changejob.dev/v1alpha",
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{"f:triggerCount":{},"f:conditions":{".":{},"k:{\"type\":\"Available\"}":{"f:reason":{}}}}}`)},
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:triggerCount":{},"f:conditions":{".":{},"k:{\"type\":\"Available\"}":{"f:reason":{}}}}}`),
 	})
 	require.NoError(t, k8s.Update(ctx, ctj))
 	ctj.Status.TriggerCount = 1

@@ -413,6 +413,7 @@ const (
 )
 
 func TestEachValueOfTheChartDoesWhatItSays(t *testing.T) {
+	s := apiserver.Start(t) // on the one that the tests share, the namespace would be there before an installation
 	for name, test := range does {
 		t.Run(name, func(t *testing.T) {
 			r := rendering{objects: rendersTo(t, test.values)}
@@ -421,23 +422,23 @@ func TestEachValueOfTheChartDoesWhatItSays(t *testing.T) {
 			require.Len(t, r.pod.Containers, 1)
 			r.container = r.pod.Containers[0]
 			test.check(t, r)
-			isTaken(t, r.objects)
+			isTaken(t, s, r.objects)
 		})
 	}
 }
 
 // isTaken applies the objects as Helm does, on trial: the API server refuses what is mistyped.
-func isTaken(t *testing.T, objects []*unstructured.Unstructured) {
+func isTaken(t *testing.T, s *apiserver.Server, objects []*unstructured.Unstructured) {
 	t.Helper()
 	for _, namespace := range []string{system, "team-a", "team-b"} {
-		err := server.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+		err := s.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 		require.True(t, err == nil || apierrors.IsAlreadyExists(err), err)
 	}
 	for _, object := range objects {
 		if strings.HasPrefix(object.GetAPIVersion(), "monitoring.coreos.com/") {
 			continue // a kind that this server does not have
 		}
-		assert.NoError(t, server.Client.Patch(t.Context(), object.DeepCopy(), client.Apply, client.DryRunAll, client.FieldOwner("helm"), //nolint:staticcheck // of any kind
+		assert.NoError(t, s.Client.Patch(t.Context(), object.DeepCopy(), client.Apply, client.DryRunAll, client.FieldOwner("helm"), //nolint:staticcheck // of any kind
 			client.FieldValidation("Strict")), "%s %s", object.GetKind(), object.GetName())
 	}
 }
@@ -450,7 +451,7 @@ func TestEveryValueOfTheChartIsTested(t *testing.T) {
 	for _, test := range does {
 		set(t, tested, test.values)
 	}
-	leaves(t, func(path string, schema map[string]any, value any) {
+	leaves(t, func(path string, _ map[string]any, value any) {
 		assert.True(t, tested[path], "%s is not tested", path)
 		assert.NotNil(t, value, "%s has no default in values.yaml", path)
 	})

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -226,7 +227,7 @@ func TestTheCommandsOfThePageAboutHelm(t *testing.T) {
 	bash := func(t *testing.T, script string) {
 		t.Helper()
 		cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
-		cmd.Env = append(helm.Env, "KUBECONFIG="+kubeconfig, "PATH="+programs+":"+os.Getenv("PATH"))
+		cmd.Env = append(slices.Clone(helm.Env), "KUBECONFIG="+kubeconfig, "PATH="+programs+":"+os.Getenv("PATH"))
 		out, err := outputOf(cmd)
 		require.NoError(t, err, script)
 		t.Log(out)
