@@ -222,20 +222,27 @@ func TestAnAuthorMustBeAllowedWhatTheOperatorWillDo(t *testing.T) {
 			}
 			for _, options := range [][]client.CreateOption{{client.DryRunAll}, nil} {
 				err := author.Create(t.Context(), ctj.DeepCopy(), options...)
-				if c.denied == nil {
-					require.NoError(t, err)
-					continue
-				}
-				require.True(t, apierrors.IsInvalid(err), "%v", err)
-				for _, denied := range c.denied {
-					assert.ErrorContains(t, err, strings.NewReplacer("USER", user, "NAMESPACE", namespace).Replace(denied))
-				}
-				var status apierrors.APIStatus
-				require.ErrorAs(t, err, &status)
-				assert.Len(t, status.Status().Details.Causes, len(c.denied), "%v", err)
+				requireDenied(t, err, user, namespace, c.denied)
 			}
 		})
 	}
+}
+
+// requireDenied requires that a request was refused for all of these reasons, in which USER and NAMESPACE stand for those of the
+// request, and for no other; without any, that it was not refused.
+func requireDenied(t *testing.T, err error, user, namespace string, reasons []string) {
+	t.Helper()
+	if reasons == nil {
+		require.NoError(t, err)
+		return
+	}
+	require.True(t, apierrors.IsInvalid(err), "%v", err)
+	for _, reason := range reasons {
+		assert.ErrorContains(t, err, strings.NewReplacer("USER", user, "NAMESPACE", namespace).Replace(reason))
+	}
+	var status apierrors.APIStatus
+	require.ErrorAs(t, err, &status)
+	assert.Len(t, status.Status().Details.Causes, len(reasons), "%v", err)
 }
 
 func TestWhoeverTheRightsAreGrantedTo(t *testing.T) {

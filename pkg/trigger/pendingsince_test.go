@@ -11,15 +11,20 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
-// pendingFrom says in status since when an object, of which status says more already, is pending.
-func pendingFrom(o ObjectReference, when time.Time) part {
+// entryOf changes what status says of an object already.
+func entryOf(o ObjectReference, change func(*v1alpha.ResourceHash)) part {
 	return status(func(s *v1alpha.ChangeTriggeredJobStatus) {
 		for i := range s.ResourceHashes {
 			if objectOf(&s.ResourceHashes[i]) == o {
-				s.ResourceHashes[i].PendingSince = &metav1.Time{Time: when}
+				change(&s.ResourceHashes[i])
 			}
 		}
 	})
+}
+
+// pendingFrom says in status since when an object, of which status says more already, is pending.
+func pendingFrom(o ObjectReference, when time.Time) part {
+	return entryOf(o, func(entry *v1alpha.ResourceHash) { entry.PendingSince = &metav1.Time{Time: when} })
 }
 
 // waiting is a whole object that has been pending since then.

@@ -17,13 +17,7 @@ func settles(after time.Duration) part {
 
 // movedAt says in status when a pending object has last changed.
 func movedAt(o ObjectReference, when time.Time) part {
-	return status(func(s *v1alpha.ChangeTriggeredJobStatus) {
-		for i := range s.ResourceHashes {
-			if objectOf(&s.ResourceHashes[i]) == o {
-				s.ResourceHashes[i].ChangedTime = &metav1.Time{Time: when}
-			}
-		}
-	})
+	return entryOf(o, func(entry *v1alpha.ResourceHash) { entry.ChangedTime = &metav1.Time{Time: when} })
 }
 
 // changedTime expects when status has a pending object as changed last; zero for no other time than pendingSince.
