@@ -20,10 +20,7 @@ func (p *plugin) describe() *cobra.Command {
 		Example: "  kubectl changejob describe config-sync",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			c, err := p.cluster(quiet)
+			c, err := p.clusterFor(&o)
 			if err != nil {
 				return err
 			}

@@ -19,10 +19,7 @@ func (p *plugin) history() *cobra.Command {
 		Example: "  kubectl changejob history config-sync",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
-			c, err := p.cluster(quiet)
+			c, err := p.clusterFor(&o)
 			if err != nil {
 				return err
 			}

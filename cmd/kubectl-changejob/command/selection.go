@@ -18,10 +18,7 @@ func (s *selection) add(cmd *cobra.Command) {
 func (p *plugin) reading(o *output, s *selection, tell func([]v1alpha.ChangeTriggeredJob) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, names []string) error {
 		s.names = names
-		if err := o.check(); err != nil {
-			return err
-		}
-		c, err := p.cluster(quiet)
+		c, err := p.clusterFor(o)
 		if err != nil {
 			return err
 		}
@@ -34,6 +31,14 @@ func (p *plugin) reading(o *output, s *selection, tell func([]v1alpha.ChangeTrig
 		}
 		return tell(ctjs)
 	}
+}
+
+// clusterFor returns the cluster that an output is to tell of. An output that there is not is a mistake before any cluster is looked for.
+func (p *plugin) clusterFor(o *output) (*cluster, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return p.cluster(quiet)
 }
 
 // nothing says, beside the output, that nothing was found.
