@@ -108,7 +108,7 @@ func TestACollectorThatIsDownHoldsUpTheEndForNoLongerThanItMay(t *testing.T) {
 			}()
 			select {
 			case <-ended:
-			case <-time.After(30 * time.Second):
+			case <-time.After(10 * time.Second):
 				t.Fatal("the process does not end")
 			}
 		})
