@@ -640,7 +640,7 @@ func TestAnErrorIsALineThatCommandsNoTerminal(t *testing.T) {
 	w := newWorld(t)
 	w.wrap = faulty(interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
-			return apierrors.NewForbidden(schema.GroupResource{}, "", errors.New("not\nwith\x1b[31m us\n"))
+			return apierrors.NewForbidden(schema.GroupResource{}, "", errors.New("not\nwith\x1b[31m us"))
 		},
 	})
 	assertSays(t, w.run("list"), "", `^error: [^\n\x1b]*not with\x{fffd}\[31m us\n$`)
