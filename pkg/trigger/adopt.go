@@ -69,7 +69,7 @@ func (s *state) adopt(job *Job) {
 	}
 	s.count, s.lastJobName = job.Number, job.Name
 	for i := range s.refs {
-		if ref := &s.refs[i]; !ref.waits() || job.stoodFor(ref.ObjectReference) {
+		if ref := &s.refs[i]; !ref.held() || job.stoodFor(ref.ObjectReference) {
 			ref.pendingSince = time.Time{} // the Job has answered what was pending until then
 		}
 	}

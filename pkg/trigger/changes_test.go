@@ -333,7 +333,7 @@ func TestWhatCountsInASelectionWhateverHappens(t *testing.T) {
 		ignoreLoops := spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.OnLoop = v1alpha.IgnoreLoop })
 		in := scene(selectsW(), counting(objectsW, which...), noCooldown, ignoreLoops)
 		var now, lastCreated, lastUpdated, lastDeleted uint64 = 1, 1, 1, 1
-		was, first := selection{}, true
+		was, written, first := selection{}, selection{}, true
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			seen, ends := false, rapid.IntRange(0, 3).Draw(t, "ends") == 0
 			for range rapid.IntRange(0, 4).Draw(t, "changes") {
@@ -351,7 +351,8 @@ func TestWhatCountsInASelectionWhateverHappens(t *testing.T) {
 				is = is.but(name, value)
 			}
 			if ends {
-				in.Marks, in.Deferred = nil, nil
+				in.Marks, in.Deferred, in.LastStatusWrite = nil, nil, time.Time{}
+				was = written // what was put off is not known any more
 			}
 			in.Now = in.Now.Add(time.Duration(rapid.SampledFrom([]int{1, 60}).Draw(t, "seconds")) * time.Second)
 			in.Observations = []Observation{is.observed(sceneKey)}
@@ -384,6 +385,9 @@ func TestWhatCountsInASelectionWhateverHappens(t *testing.T) {
 				}
 			}
 			was, first = is, false
+			if d.Status != nil {
+				written = is
+			}
 			in = settled(in, d)
 			for i := range in.Jobs {
 				in.Jobs[i].Outcome = v1alpha.JobSucceeded
