@@ -129,6 +129,9 @@ func (s *state) answered(hashes []TriggeredHash) {
 		}
 		if len(said) > 0 {
 			ref.existed = existenceBy(maps.All(said))
+			if !slices.ContainsFunc(ref.fields, func(f field) bool { return f.seen }) {
+				ref.exists = ref.existed // which is newer than what status had, too
+			}
 		}
 	}
 }

@@ -191,6 +191,9 @@ func TestChangesThatDoNotCountAndJobs(t *testing.T) {
 		"a Job that is taken over tells what existed": {
 			[]part{counts(created), kept(objectA, "*", Absent, ""), existed(objectA, false), job(1, running, ranFor(objectA, "*", sum("1")), becauseOf(objectA, "*")), sees(objectA, sum("2"))},
 			[]expectation{adopts(1), says(objectA, "*", sum("2"), sum("1")), saysExists(objectA, yes, nil)}},
+		"where the object has yet to be looked at, it tells what exists, too: what comes next is an update": {
+			[]part{counts(isUpdated), kept(objectA, "*", Absent, ""), existed(objectA, false), job(1, running, ranFor(objectA, "*", sum("1")), becauseOf(objectA, "*")), cannotSee(objectA, NotSynced, 0)},
+			[]expectation{adopts(1), says(objectA, "*", sum("1"), ""), saysExists(objectA, yes, nil)}},
 		"and what did not": {
 			[]part{counts(created, deleted), kept(objectA, "*", sum("1"), ""), existed(objectA, true), job(1, running, ranFor(objectA, "*", Absent), becauseOf(objectA, "*")), sees(objectA, sum("2"))},
 			[]expectation{adopts(1), says(objectA, "*", sum("2"), Absent), saysExists(objectA, yes, no)}},
