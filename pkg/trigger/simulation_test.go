@@ -675,8 +675,11 @@ func (op *operator) replaces() bool {
 // retriggers reports whether the round under way finds that the last Job failed, and makes what it ran for pending.
 func (op *operator) retriggers() bool {
 	last, next := op.input.Status, op.decision.Status
-	return op.input.Spec.OnFailure == v1alpha.RetriggerOnFailure && next.LastJobStatus == v1alpha.JobFailed &&
-		(last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName)
+	found := next.LastJobStatus == v1alpha.JobFailed && (last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName)
+	if op.decision.Create != nil { // the next Job, which does not stand for what waits
+		found = last.LastJobStatus == v1alpha.JobActive && op.w.failed[last.TriggerCount]
+	}
+	return op.input.Spec.OnFailure == v1alpha.RetriggerOnFailure && found
 }
 
 // resigns reports whether the round under way takes back a try that was due.
