@@ -615,7 +615,22 @@ func (op *operator) differs(o ObjectReference) bool {
 		return true
 	}
 	return was.baseline == Unknown || was.pending() && !canCompare(was.baseline, hash) ||
-		valueOf(was.baseline) != valueOf(hash) && op.counts(o, valueOf(was.baseline), valueOf(hash))
+		valueOf(was.baseline) != valueOf(hash) && (op.undescribed(o) || op.counts(o, valueOf(was.baseline), valueOf(hash)))
+}
+
+// undescribed reports whether the status that the round under way was decided on does not say what the last Job ran for of the objects
+// of a selection, as after a Job that was taken over: then whatever differs counts.
+func (op *operator) undescribed(o ObjectReference) bool {
+	return slices.ContainsFunc(op.input.Status.ResourceHashes, func(entry v1alpha.ResourceHash) bool {
+		if objectOf(&entry) != o || entry.Matched == nil {
+			return false
+		}
+		then := *entry.Matched
+		if entry.LastTriggeredMatched != nil {
+			then = *entry.LastTriggeredMatched
+		}
+		return len(entry.Objects) != int(then)
+	})
 }
 
 // putOff is what the status says, if any, that this process had put off when the round under way was decided.
