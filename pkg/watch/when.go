@@ -84,7 +84,7 @@ func pathsOf(holds []hold) []hold {
 	return holds[:len(holds)-1]
 }
 
-// digestsOf makes the digests of paths, and evaluates what is to be.
+// digestsOf makes the digests of paths, and evaluates what is to be. However many expressions there are, the object is decoded once.
 func digestsOf(json []byte, paths []*watchedPath) []fieldpath.Digest {
 	compiled := make([]*fieldpath.Path, 0, len(paths))
 	for _, p := range paths {
@@ -96,10 +96,10 @@ func digestsOf(json []byte, paths []*watchedPath) []fieldpath.Digest {
 	if len(digests) == len(paths) {
 		return digests
 	}
-	all := make([]fieldpath.Digest, len(paths))
+	object, all := when.Decode(json), make([]fieldpath.Digest, len(paths))
 	for i, p := range paths {
 		if p.when != nil {
-			all[i] = resultDigest(p.when.expression.Evaluate(json))
+			all[i] = resultDigest(p.when.expression.EvaluateFor(object))
 			continue
 		}
 		all[i], digests = digests[0], digests[1:]
