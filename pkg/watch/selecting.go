@@ -315,7 +315,7 @@ func (s *selecting) moments(parts []*part, o *Observation) {
 		}
 		came, went = max(came, partCame), max(went, partWent)
 		for _, h := range pathsOf(p.holds) {
-			updated = max(updated, h.path.updated)
+			updated = max(updated, h.path.lastUpdated(whenOf(p.holds)))
 		}
 	}
 	o.Moment = uint64(s.kind.engine.tick)

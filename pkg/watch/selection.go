@@ -208,6 +208,9 @@ func (s *selection) compare(known, now member, wake wakeups) {
 		if before != after || seen != seenBefore {
 			s.sums.forget(p.when != nil)
 			p.updated = s.kind.engine.next()
+			if p.when == nil {
+				s.updated(p, known, now)
+			}
 			if p.when != nil && (now.admits(p) || !seen) {
 				p.when.came = p.updated
 			}
@@ -216,6 +219,19 @@ func (s *selection) compare(known, now member, wake wakeups) {
 			}
 			p.wakeAll(wake)
 		}
+	}
+}
+
+// updated notes for each `when` that was true of a member and still is, as far as is known, that a path selects another thing in it.
+func (s *selection) updated(p *watchedPath, known, now member) {
+	for _, condition := range s.paths {
+		if condition.when == nil || !known.mayBeAdmitted(condition) || !now.mayBeAdmitted(condition) {
+			continue
+		}
+		if condition.when.updated == nil {
+			condition.when.updated = map[*watchedPath]moment{}
+		}
+		condition.when.updated[p] = p.updated
 	}
 }
 
@@ -232,7 +248,7 @@ func (s *selection) moved(came, went []member, wake wakeups) {
 		if p.when == nil {
 			continue
 		}
-		admitted := func(m member) bool { return m.admits(p) || !slices.Contains(m.paths, p) }
+		admitted := func(m member) bool { return m.mayBeAdmitted(p) }
 		if slices.ContainsFunc(came, admitted) {
 			p.when.came = now
 		}
@@ -304,7 +320,7 @@ func (s *selection) overflow(wake wakeups) {
 		s.went = s.came
 		for _, p := range s.paths {
 			if p.updated = s.came; p.when != nil {
-				p.when.came, p.when.went = s.came, s.came
+				p.when.forget(s.came)
 			}
 		}
 		e.Log.Info("a selector selects too many objects", "kind", s.kind.gvk.String(), "scope", s.key.String(), "limit", e.MaxMatched)
