@@ -429,22 +429,31 @@ func TestASelectionOfAKindThatCannotBeWatchedIsPolled(t *testing.T) {
 }
 
 func TestAServerThatDoesNotSelectIsNotBelieved(t *testing.T) {
-	server := servers["with WatchList"].Server(t)
-	ns := server.Namespace(t)
-	create(t, server, labelled(ns, "one", "app=web", "1"))
-	create(t, server, labelled(ns, "other", "app=db", "1"))
-	p := startEngine(t, wrapped(server.Config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-		query := r.URL.Query()
-		query.Del("labelSelector")
-		r = r.Clone(r.Context())
-		r.URL.RawQuery = query.Encode()
-		return next.RoundTrip(r)
-	}))
-	p.Set(named("owner"), []Reference{selects(t, "app=web", ns)})
-	p.eventually(named("owner"), consists(t, ns+"/one=1"))
-	create(t, server, labelled(ns, "new", "app=db", "1"))
-	put(t, server, labelled(ns, "one", "app=db", "1"))
-	p.eventually(named("owner"), consists(t))
+	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
+		ns := server.Namespace(t)
+		create(t, server, labelled(ns, "one", "app=web", "1"))
+		for i := range 5 { // more than may be selected, and before what is
+			create(t, server, labelled(ns, fmt.Sprint("another-", i), "app=db", "1"))
+		}
+		p := startEngine(t, wrapped(server.Config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			query := r.URL.Query()
+			query.Del("labelSelector")
+			r = r.Clone(r.Context())
+			r.URL.RawQuery = query.Encode()
+			return next.RoundTrip(r)
+		}), func(o *Options) { o.MaxMatched = 2 })
+		p.Set(named("owner"), []Reference{selects(t, "app=web", ns)})
+		p.eventually(named("owner"), consists(t, ns+"/one=1"))
+		late := selects(t, "app=web", ns)
+		late.Paths = append(late.Paths, path(t, "data.b"))
+		p.Set(named("late"), []Reference{late}) // for which it is listed
+		p.eventually(named("late"), func(o Observation) bool { return o.State == Synced && o.Matched == 1 })
+		create(t, server, labelled(ns, "new", "app=db", "1"))
+		create(t, server, labelled(ns, "two", "app=web", "1"))
+		p.eventually(named("owner"), consists(t, ns+"/one=1", ns+"/two=1"))
+		put(t, server, labelled(ns, "one", "app=db", "1"))
+		p.eventually(named("owner"), consists(t, ns+"/two=1"))
+	})
 }
 
 func TestSelectionsOfAKindThatComesAndGoes(t *testing.T) {
