@@ -120,14 +120,14 @@ func (c *Checker) ourProblems(ctx context.Context, t *trial) ([]report.Problem, 
 	if t.ctj.Spec.Undecoded() == nil {
 		var failure error
 		kinds := func(kind schema.GroupVersionKind) (bool, error) {
-			served, err := c.Objects.find(ctx, kind)
-			if err == nil && !served.listable {
+			found, err := c.Objects.find(ctx, kind)
+			if err == nil && !found.Listable {
 				err = validate.ErrNotListable
 			}
 			if err != nil && !isNotServed(err) && !errors.Is(err, validate.ErrNotListable) {
 				failure = errors.Join(failure, err)
 			}
-			return served.namespaced, err
+			return found.Namespaced, err
 		}
 		errs = append(errs, validate.References(t.ctj.Spec.Resources, kinds, t.isNewKind)...)
 		if failure != nil && ctx.Err() != nil {

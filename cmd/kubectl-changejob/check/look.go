@@ -13,6 +13,7 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+	"github.com/nusnewob/kube-changejob/pkg/served"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/pkg/validate"
 	"github.com/nusnewob/kube-changejob/pkg/when"
@@ -82,7 +83,7 @@ func (c *Checker) read(ctx context.Context, reference trigger.ObjectReference) (
 	switch {
 	case message != "":
 		return nil, exists, message
-	case reference.Name == "", kind.namespaced == (reference.Namespace == ""):
+	case reference.Name == "", kind.Namespaced == (reference.Namespace == ""):
 		return nil, report.ExistsUnknown, notValid
 	}
 	object, err := c.Objects.get(ctx, gvk.GroupVersion(), kind, reference.Namespace, reference.Name)
@@ -101,7 +102,7 @@ func (c *Checker) read(ctx context.Context, reference trigger.ObjectReference) (
 const notValid = "the reference is not valid"
 
 // kindOf returns the kind of a reference, or why nothing can exist of it, or be known of it.
-func (c *Checker) kindOf(ctx context.Context, reference trigger.ObjectReference) (gvk schema.GroupVersionKind, kind servedKind, exists report.Existence, message string) {
+func (c *Checker) kindOf(ctx context.Context, reference trigger.ObjectReference) (gvk schema.GroupVersionKind, kind served.Resource, exists report.Existence, message string) {
 	gvk, ok := validate.GroupVersionKind(&v1alpha.ResourceReference{APIVersion: reference.APIVersion, Kind: reference.Kind})
 	if !ok {
 		return gvk, kind, report.ExistsUnknown, notValid
@@ -116,8 +117,8 @@ func (c *Checker) kindOf(ctx context.Context, reference trigger.ObjectReference)
 	return gvk, kind, "", ""
 }
 
-func resourceName(gvk schema.GroupVersionKind, kind servedKind) string {
-	return schema.GroupResource{Group: gvk.Group, Resource: kind.resource}.String()
+func resourceName(gvk schema.GroupVersionKind, kind served.Resource) string {
+	return schema.GroupResource{Group: gvk.Group, Resource: kind.Name}.String()
 }
 
 // isSecret takes every kind of that name for one that holds secrets, whichever group it is of.

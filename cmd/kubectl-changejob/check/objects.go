@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -14,18 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"github.com/nusnewob/kube-changejob/pkg/served"
 )
 
 // Objects reads objects of any kind, as the JSON that the API server has of them.
 type Objects struct {
 	api    rest.Interface
-	served map[schema.GroupVersion]map[string]servedKind
-}
-
-// servedKind is what is known of a kind.
-type servedKind struct {
-	resource             string
-	namespaced, listable bool
+	served map[schema.GroupVersion][]metav1.APIResource
 }
 
 // NewObjects returns a reader with the rights of config.
@@ -36,7 +30,7 @@ func NewObjects(config *rest.Config) (*Objects, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client for the API server: %w", err)
 	}
-	return &Objects{api: api, served: map[schema.GroupVersion]map[string]servedKind{}}, nil
+	return &Objects{api: api, served: map[schema.GroupVersion][]metav1.APIResource{}}, nil
 }
 
 // isNotServed says whether the API server has answered that it serves no such kind.
@@ -44,25 +38,25 @@ func isNotServed(err error) bool { return meta.IsNoMatchError(err) }
 
 // find returns what is known of a kind; the error is one for which isNotServed holds where it is not served. It asks for
 // the one group and version alone, so that a broken extension API is nobody's trouble but its users'.
-func (o *Objects) find(ctx context.Context, kind schema.GroupVersionKind) (servedKind, error) {
+func (o *Objects) find(ctx context.Context, kind schema.GroupVersionKind) (served.Resource, error) {
 	gv := kind.GroupVersion()
-	kinds, known := o.served[gv]
+	resources, known := o.served[gv]
 	if !known {
 		var err error
-		if kinds, err = o.discover(ctx, gv); err != nil {
-			return servedKind{}, err
+		if resources, err = o.discover(ctx, gv); err != nil {
+			return served.Resource{}, err
 		}
-		o.served[gv] = kinds
+		o.served[gv] = resources
 	}
-	found, ok := kinds[kind.Kind]
+	found, ok := served.Pick(resources, kind.Kind)
 	if !ok {
-		return servedKind{}, &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{gv.Version}}
+		return served.Resource{}, &meta.NoKindMatchError{GroupKind: kind.GroupKind(), SearchedVersions: []string{gv.Version}}
 	}
 	return found, nil
 }
 
-func (o *Objects) discover(ctx context.Context, gv schema.GroupVersion) (map[string]servedKind, error) {
-	answer, err := o.api.Get().AbsPath(apiPath(gv)).SetHeader("Accept", "application/json").Do(ctx).Raw()
+func (o *Objects) discover(ctx context.Context, gv schema.GroupVersion) ([]metav1.APIResource, error) {
+	answer, err := o.api.Get().AbsPath(served.Path(gv)).SetHeader("Accept", "application/json").Do(ctx).Raw()
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -73,38 +67,19 @@ func (o *Objects) discover(ctx context.Context, gv schema.GroupVersion) (map[str
 	if err := json.Unmarshal(answer, &list); err != nil {
 		return nil, fmt.Errorf("ask the API server what %s serves: %w", gv, err)
 	}
-	kinds := map[string]servedKind{}
-	for i := range list.APIResources {
-		r := &list.APIResources[i]
-		if strings.Contains(r.Name, "/") {
-			continue // a subresource
-		}
-		// Of two resources of one kind, the one that can be listed.
-		if known, seen := kinds[r.Kind]; !seen || !known.listable {
-			kinds[r.Kind] = servedKind{resource: r.Name, namespaced: r.Namespaced, listable: slices.Contains(r.Verbs, "list")}
-		}
-	}
-	return kinds, nil
+	return list.APIResources, nil
 }
 
 // get returns the JSON of an object.
-func (o *Objects) get(ctx context.Context, gv schema.GroupVersion, kind servedKind, namespace, name string) ([]byte, error) {
+func (o *Objects) get(ctx context.Context, gv schema.GroupVersion, kind served.Resource, namespace, name string) ([]byte, error) {
 	path := collectionPath(gv, kind, namespace) + "/" + url.PathEscape(name)
 	return o.api.Get().AbsPath(path).SetHeader("Accept", "application/json").Do(ctx).Raw()
 }
 
 // collectionPath is where the API server serves the objects of a kind: those of a namespace or, where that is empty, all.
-func collectionPath(gv schema.GroupVersion, kind servedKind, namespace string) string {
+func collectionPath(gv schema.GroupVersion, kind served.Resource, namespace string) string {
 	if namespace == "" {
-		return apiPath(gv) + "/" + kind.resource
+		return served.Path(gv) + "/" + kind.Name
 	}
-	return apiPath(gv) + "/namespaces/" + url.PathEscape(namespace) + "/" + kind.resource
-}
-
-// apiPath is where the API server serves a group and version.
-func apiPath(gv schema.GroupVersion) string {
-	if gv.Group == "" {
-		return "/api/" + gv.Version
-	}
-	return "/apis/" + gv.Group + "/" + gv.Version
+	return served.Path(gv) + "/namespaces/" + url.PathEscape(namespace) + "/" + kind.Name
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
+	"github.com/nusnewob/kube-changejob/pkg/served"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
@@ -48,7 +49,7 @@ func (c *Checker) lookAtSelected(ref *v1alpha.ResourceReference) func(context.Co
 }
 
 // count counts what a reference selects, or says why it cannot.
-func (c *Checker) count(ctx context.Context, ref *v1alpha.ResourceReference, gvk schema.GroupVersionKind, kind servedKind) (matched int, message string) {
+func (c *Checker) count(ctx context.Context, ref *v1alpha.ResourceReference, gvk schema.GroupVersionKind, kind served.Resource) (matched int, message string) {
 	selector, err := ref.Selector.Compile()
 	if err != nil {
 		return 0, notValid
@@ -74,12 +75,12 @@ func (c *Checker) count(ctx context.Context, ref *v1alpha.ResourceReference, gvk
 
 // namespacesOf returns the namespaces in which a reference selects objects; an empty name stands for all of them, and for none where
 // the kind has none.
-func (c *Checker) namespacesOf(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind) (namespaces []string, message string) {
+func (c *Checker) namespacesOf(ctx context.Context, ref *v1alpha.ResourceReference, kind served.Resource) (namespaces []string, message string) {
 	within := ref.EffectiveNamespaces()
 	switch {
-	case kind.namespaced != (len(within) > 0 || ref.NamespaceSelector != nil):
+	case kind.Namespaced != (len(within) > 0 || ref.NamespaceSelector != nil):
 		return nil, notValid
-	case !kind.namespaced:
+	case !kind.Namespaced:
 		return []string{""}, ""
 	case ref.NamespaceSelector == nil:
 		return within, ""
@@ -91,7 +92,7 @@ func (c *Checker) namespacesOf(ctx context.Context, ref *v1alpha.ResourceReferen
 	if selector.Empty() {
 		return []string{""}, ""
 	}
-	namespaces, err = c.Objects.names(ctx, schema.GroupVersion{Version: "v1"}, servedKind{resource: "namespaces"}, "", selector)
+	namespaces, err = c.Objects.names(ctx, schema.GroupVersion{Version: "v1"}, served.Resource{Name: "namespaces"}, "", selector)
 	switch {
 	case apierrors.IsForbidden(err):
 		return nil, "you may not list namespaces"
@@ -102,7 +103,7 @@ func (c *Checker) namespacesOf(ctx context.Context, ref *v1alpha.ResourceReferen
 }
 
 // names returns the names of what a selector selects, in a namespace or, where that is empty, in all.
-func (o *Objects) names(ctx context.Context, gv schema.GroupVersion, kind servedKind, namespace string, selector labels.Selector) ([]string, error) {
+func (o *Objects) names(ctx context.Context, gv schema.GroupVersion, kind served.Resource, namespace string, selector labels.Selector) ([]string, error) {
 	var names []string
 	for next := ""; ; {
 		answer, err := o.api.Get().AbsPath(collectionPath(gv, kind, namespace)).
@@ -113,7 +114,7 @@ func (o *Objects) names(ctx context.Context, gv schema.GroupVersion, kind served
 		}
 		var page metav1.PartialObjectMetadataList
 		if err := json.Unmarshal(answer, &page); err != nil {
-			return nil, fmt.Errorf("read a list of %s: %w", kind.resource, err)
+			return nil, fmt.Errorf("read a list of %s: %w", kind.Name, err)
 		}
 		for i := range page.Items {
 			names = append(names, page.Items[i].Name)
