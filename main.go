@@ -376,6 +376,9 @@ func addTracing(ctx context.Context, mgr manager.Manager, o *options) (trace.Tra
 	if o.otlpEndpoint == "" {
 		return nil, nil
 	}
+	if err := trustPublicAuthorities(o.otlpEndpoint); err != nil {
+		return nil, err
+	}
 	exporter, err := tracing.New(ctx, o.otlpEndpoint, version, mgr.GetLogger().WithName("tracing"))
 	if err != nil {
 		return nil, err
