@@ -80,6 +80,25 @@ func (w *costWorld) irrelevances(namespace string) []*irrelevance {
 			},
 		},
 		{
+			statistic: figures.UnreferencedPods, resource: "v1/pods", namespace: namespace,
+			reference: v1alpha.ResourceReference{APIVersion: "v1", Kind: "Pod", Fields: []string{"metadata.labels"}},
+			make: func(ctx context.Context, i int) error {
+				for k := range crowdOfEach {
+					if err := w.server.Client.Create(ctx, simulatedPod(namespace, crowdName(i, k))); err != nil {
+						return err
+					}
+				}
+				return w.server.Client.Create(ctx, simulatedPod(namespace, watchedName(i)))
+			},
+			change: func(ctx context.Context, i, k int) error {
+				pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: crowdName(i, k%crowdOfEach)}}
+				return w.server.Client.Status().Patch(ctx, pod, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status":{"message":"%d"}}`, k)))
+			},
+			mark: func(ctx context.Context, i, k int) error {
+				return patch(ctx, &corev1.Pod{ObjectMeta: named(i)}, `{"metadata":{"labels":{"count":"%d"}}}`, k)
+			},
+		},
+		{
 			statistic: figures.Heartbeats, resource: "v1/nodes",
 			reference: v1alpha.ResourceReference{APIVersion: "v1", Kind: "Node", Fields: []string{"*"}},
 			make:      func(ctx context.Context, i int) error { return w.makeNode(ctx, watchedName(i)) },

@@ -35,6 +35,7 @@ import (
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
+	"github.com/nusnewob/kube-changejob/test/jobs"
 	"github.com/nusnewob/kube-changejob/test/operator"
 )
 
@@ -198,6 +199,8 @@ func newObject(reference v1alpha.ResourceReference) client.Object {
 		database.SetNamespace(reference.Namespace)
 		database.SetName(reference.Name)
 		return database
+	case "Job":
+		return &batchv1.Job{ObjectMeta: meta, Spec: jobs.Spec()}
 	case "Deployment":
 		labels := map[string]string{"app": reference.Name}
 		return &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
@@ -217,7 +220,7 @@ func mutate(object client.Object, n int) {
 	value := fmt.Sprint(n)
 	switch object := object.(type) {
 	case *corev1.ConfigMap:
-		object.Data = map[string]string{"key": value, "important-key": value}
+		object.Data = map[string]string{"key": value, "important-key": value, "revision": value}
 	case *corev1.Secret:
 		object.Data = map[string][]byte{"key": []byte(value), "tls.crt": []byte(value)}
 	case *corev1.Node:
@@ -226,6 +229,8 @@ func mutate(object client.Object, n int) {
 		}
 		object.Labels["pool"] = "pool-" + value
 		object.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Reason" + value}}
+	case *batchv1.Job:
+		jobs.End(object, batchv1.JobComplete)
 	case *unstructured.Unstructured:
 		object.Object["spec"] = map[string]any{"size": value}
 	case *appsv1.Deployment:
@@ -280,11 +285,11 @@ func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 			}
 		}
 	})
-	var jobs batchv1.JobList
-	require.NoError(t, c.Client.List(ctx, &jobs, client.InNamespace(ctj.Namespace), client.MatchingLabels{job.OwnerLabel: ctj.Name}))
+	var all batchv1.JobList
+	require.NoError(t, c.Client.List(ctx, &all, client.InNamespace(ctj.Namespace), client.MatchingLabels{job.OwnerLabel: ctj.Name}))
 	ours := 0
-	for i := range jobs.Items {
-		if job.Owned(&jobs.Items[i], ctj.UID) {
+	for i := range all.Items {
+		if job.Owned(&all.Items[i], ctj.UID) {
 			ours++
 		}
 	}
@@ -346,8 +351,14 @@ func (c *cluster) edit(t *testing.T, reference v1alpha.ResourceReference, change
 	object := newObject(reference)
 	_, err := controllerutil.CreateOrUpdate(t.Context(), c.Client, object, func() error { change(object); return nil })
 	require.NoError(t, err)
-	_, rollsOut := object.(*appsv1.Deployment)
-	if _, isNode := object.(*corev1.Node); rollsOut || isNode && reference.When != "" {
+	statusMatters := false
+	switch object.(type) {
+	case *appsv1.Deployment:
+		statusMatters = true
+	case *corev1.Node, *batchv1.Job:
+		statusMatters = reference.When != ""
+	}
+	if statusMatters {
 		change(object)
 		require.NoError(t, c.Client.Status().Update(t.Context(), object))
 	}
@@ -356,7 +367,7 @@ func (c *cluster) edit(t *testing.T, reference v1alpha.ResourceReference, change
 // change changes the referenced object in a way that counts.
 func (c *cluster) change(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, reference v1alpha.ResourceReference, n int) {
 	if !reference.Counts(v1alpha.ChangeUpdated) {
-		require.NoError(t, client.IgnoreNotFound(c.Client.Delete(t.Context(), newObject(reference))))
+		require.NoError(t, client.IgnoreNotFound(c.Client.Delete(t.Context(), newObject(reference), client.PropagationPolicy(metav1.DeletePropagationBackground))))
 		if !reference.Counts(v1alpha.ChangeCreated) {
 			return
 		}

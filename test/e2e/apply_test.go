@@ -42,6 +42,7 @@ func TestApplyKustomize(t *testing.T) {
 	theWebhookRefuses(t, mine)
 	anotherChangeRunsAContainer(t, mine, 2)
 	theNodeWatcherRuns(t)
+	workIsChained(t)
 	thePodIsWithinItsLimits(t)
 	remove(t)
 	// Jobs go with their ChangeTriggeredJob, when the garbage collector comes to them.

@@ -39,6 +39,15 @@ func Finish(ctx context.Context, c client.Client, namespace, name string, outcom
 	if len(job.Status.Conditions) > 0 {
 		return nil
 	}
+	End(job, outcome)
+	return c.Status().Update(ctx, job)
+}
+
+// End writes that end into the status of a Job; not into that of one that has ended.
+func End(job *batchv1.Job, outcome batchv1.JobConditionType) {
+	if len(job.Status.Conditions) > 0 {
+		return
+	}
 	now := metav1.Now()
 	before := batchv1.JobFailureTarget
 	job.Status.StartTime = &now
@@ -50,5 +59,4 @@ func Finish(ctx context.Context, c client.Client, namespace, name string, outcom
 		job.Status.Conditions = append(job.Status.Conditions,
 			batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue, LastTransitionTime: now})
 	}
-	return c.Status().Update(ctx, job)
 }

@@ -95,6 +95,17 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 			},
 		}))
 	}
+	for name, when := range map[string]string{
+		"when-true": "object != null", "when-false": `object.data.password == "eA=="`, "when-failed": `duration(object.data.password) > duration("1s")`,
+	} {
+		require.NoError(t, author.Create(ctx, &v1alpha.ChangeTriggeredJob{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Spec: v1alpha.ChangeTriggeredJobSpec{
+				JobTemplate: jobs.Template(), Cooldown: &metav1.Duration{}, OnLoop: v1alpha.IgnoreLoop,
+				Resources: []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "Secret", Namespace: namespace, Name: secret.Name, When: when}},
+			},
+		}))
+	}
 	triggered := func(name string, count int64) {
 		t.Helper()
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
@@ -105,7 +116,7 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 			require.NotEmpty(c, got.Status.ResourceHashes[0].Fields[0].Hash)
 		}, patience, tick)
 	}
-	for _, name := range []string{"whole", "one-key", "nothing-yet", "annotations"} {
+	for _, name := range []string{"whole", "one-key", "nothing-yet", "annotations", "when-true", "when-false", "when-failed"} {
 		triggered(name, 0)
 	}
 
@@ -117,6 +128,17 @@ func TestP4NothingThatAWatchedObjectContainsLeaves(t *testing.T) {
 	triggered("whole", 1)
 	triggered("one-key", 1)
 	triggered("annotations", 1)
+	triggered("when-true", 1)
+	waiting := func(name string, result v1alpha.WhenResult) {
+		t.Helper()
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			got := &v1alpha.ChangeTriggeredJob{}
+			require.NoError(c, server.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, got))
+			require.Equal(c, result, got.Status.ResourceHashes[0].WaitingForWhen)
+		}, patience, tick)
+	}
+	waiting("when-false", v1alpha.WhenFalse)
+	waiting("when-failed", v1alpha.WhenFailed)
 	require.NoError(t, server.Client.Delete(ctx, secret.DeepCopy()))
 	triggered("whole", 2)
 	again := secret.DeepCopy()

@@ -37,7 +37,8 @@ const (
 	ResidentReferences = "resident memory by references"
 	// Heap is what N references add to the live heap of pkg/watch, in KiB.
 	Heap = "live heap of pkg/watch"
-	// CostCPU is the processor time for 1,000 changes that select nothing, in ms. Statistics: Unreferenced, Heartbeats, StatusChurn.
+	// CostCPU is the processor time for 1,000 changes that select nothing, in ms. Statistics: Unreferenced, UnreferencedPods, Heartbeats,
+	// StatusChurn.
 	CostCPU = "CPU for 1,000 irrelevant changes"
 	// CostRequests is how many requests the API server gets for them. Statistics as for CostCPU.
 	CostRequests = "requests for 1,000 irrelevant changes"
@@ -57,6 +58,8 @@ const (
 const (
 	// Unreferenced are changes of objects of a watched kind that nobody references.
 	Unreferenced = "unreferenced objects"
+	// UnreferencedPods are such changes of Pods: for their size, these have many more fields, which cost time to read.
+	UnreferencedPods = "unreferenced Pods"
 	// Heartbeats are those of a watched Node's conditions.
 	Heartbeats = "heartbeats of a Node"
 	// StatusChurn are changes of status beside a watched field of spec.
@@ -82,6 +85,8 @@ const (
 	Simulation = "simulated cluster"
 	// UnreferencedKiB is how large the objects are that Unreferenced are changes of.
 	UnreferencedKiB = 5.5
+	// PodKiB is how large the Pods are, here and in simulated clusters.
+	PodKiB = 4.8
 	// CrowdKiB is how large those are that StartCluster and the memory by cluster are measured beside.
 	CrowdKiB = 4.4
 )

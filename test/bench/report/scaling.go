@@ -36,6 +36,7 @@ func unitTable(u scaling.Units) string {
 		{"a ChangeTriggeredJob with one reference and one Job", number(u.ChangeTriggeredJob) + " KiB", "resident memory by ChangeTriggeredJobs"},
 		{"each further Job that is kept", number(u.Job) + " KiB", "live heap of a Job"},
 		{"a KiB of an object that changes nothing", number(1000*u.ReadKiB) + " µs of a processor", "CPU for 1,000 irrelevant changes"},
+		{"the same of one with many fields, as a Pod has", number(1000*u.ReadFieldsKiB) + " µs", "the same, of Pods"},
 		{"a trigger", number(u.Trigger) + " ms of a processor", "CPU for 1,000 triggers, one at a time"},
 		{"a second in which nothing happens", number(u.Rest) + " ms of a processor", "processor time at rest, with 10,000 ChangeTriggeredJobs"},
 		{"a start", number(1000*u.StartBase) + " ms", "start, at none"},

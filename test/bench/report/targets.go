@@ -56,15 +56,17 @@ func targets() []target {
 	}
 	all = append(all, atMost(1, "KiB a reference", figures.Heap+", from 10,000 to 50,000 references", heapSlope))
 	for _, arm := range []string{figures.Operator, figures.Wide} {
-		for _, statistic := range []string{figures.Unreferenced, figures.Heartbeats, figures.StatusChurn} {
+		for _, statistic := range []string{figures.Unreferenced, figures.UnreferencedPods, figures.Heartbeats, figures.StatusChurn} {
 			all = append(all, none(figures.CostReconciles+" ("+statistic+"), "+arm, figure(figures.CostReconciles, arm, statistic, 0)))
 		}
 	}
+	for _, statistic := range []string{figures.Unreferenced, figures.UnreferencedPods} {
+		all = append(all,
+			none(figures.CostEvents+" ("+statistic+"), "+figures.Operator, figure(figures.CostEvents, figures.Operator, statistic, 0)),
+			atMost(1.0/3, "× the dynamic informer's", figures.CostCPU+" ("+statistic+"), "+figures.Wide,
+				quotient(figures.CostCPU, figures.Wide, figures.Informer, statistic, 0)))
+	}
 	return append(all,
-		none(figures.CostEvents+" ("+figures.Unreferenced+"), "+figures.Operator,
-			figure(figures.CostEvents, figures.Operator, figures.Unreferenced, 0)),
-		atMost(1.0/3, "× the dynamic informer's", figures.CostCPU+" ("+figures.Unreferenced+"), "+figures.Wide,
-			quotient(figures.CostCPU, figures.Wide, figures.Informer, figures.Unreferenced, 0)),
 		none(figures.Idle+" but leases and watches, 10,000 ChangeTriggeredJobs", figure(figures.Idle, figures.Operator, "requests", 10_000)),
 		atMost(steepest, "as exponent", "growth, the steepest of the operator's", steepestGrowth))
 }

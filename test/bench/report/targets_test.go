@@ -69,9 +69,9 @@ func TestTargets(t *testing.T) {
 			one(figures.CostReconciles, figures.Wide, figures.Heartbeats, 0, 0, 0), "0", reached},
 		{"reconciles for 1,000 irrelevant changes (heartbeats of a Node), kube-changejob, wide",
 			one(figures.CostReconciles, figures.Wide, figures.Heartbeats, 0, 0, 0, 1), "0 (0 – 1)", missed},
-		{"watch events", one(figures.CostEvents, figures.Operator, figures.Unreferenced, 0, 0), "0", reached},
-		{"watch events", one(figures.CostEvents, figures.Wide, figures.Unreferenced, 0, 0), "", unknown},
-		{"CPU", taken(
+		{"watch events for 1,000 irrelevant changes (unreferenced objects)", one(figures.CostEvents, figures.Operator, figures.Unreferenced, 0, 0), "0", reached},
+		{"watch events for 1,000 irrelevant changes (unreferenced objects)", one(figures.CostEvents, figures.Wide, figures.Unreferenced, 0, 0), "", unknown},
+		{"CPU for 1,000 irrelevant changes (unreferenced objects)", taken(
 			figures.Figure{Measure: figures.CostCPU, Statistic: figures.Unreferenced, Arm: figures.Wide, Rounds: []float64{4}},
 			figures.Figure{Measure: figures.CostCPU, Statistic: figures.Unreferenced, Arm: figures.Informer, Rounds: []float64{12}},
 		), "0.333", reached},

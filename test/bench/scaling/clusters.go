@@ -7,10 +7,10 @@ func Clusters() []Cluster {
 	configuration := []Crowd{
 		{Kind: "ConfigMaps", Objects: 30_000, KiB: 4, Changes: 20},
 		{Kind: "Secrets", Objects: 30_000, KiB: 4, Changes: 2},
-		{Kind: "Deployments", Objects: 20_000, KiB: 6, Changes: 100},
+		{Kind: "Deployments", Objects: 20_000, KiB: 6, Changes: 100, ManyFields: true},
 	}
-	nodes := Crowd{Kind: "Nodes", Objects: 5_000, KiB: 16, Changes: 500}
-	pods := Crowd{Kind: "Pods", Objects: 150_000, KiB: 8, Changes: 1_500}
+	nodes := Crowd{Kind: "Nodes", Objects: 5_000, KiB: 16, Changes: 500, ManyFields: true}
+	pods := Crowd{Kind: "Pods", Objects: 150_000, KiB: 8, Changes: 1_500, ManyFields: true}
 	largest := func(name string, triggers float64, crowds ...Crowd) Cluster {
 		return Cluster{
 			Name: name, ChangeTriggeredJobs: 10_000, References: 30_000, History: 5,
@@ -20,7 +20,7 @@ func Clusters() []Cluster {
 	return []Cluster{
 		{
 			Name: "100 ChangeTriggeredJobs", ChangeTriggeredJobs: 100, References: 300, History: 5,
-			Crowds:  []Crowd{{Kind: "ConfigMaps", Objects: 2_000, KiB: 4, Changes: 1}, {Kind: "Deployments", Objects: 500, KiB: 6, Changes: 2}},
+			Crowds:  []Crowd{{Kind: "ConfigMaps", Objects: 2_000, KiB: 4, Changes: 1}, {Kind: "Deployments", Objects: 500, KiB: 6, Changes: 2, ManyFields: true}},
 			Watches: 60, Triggers: 0.1,
 		},
 		largest("10,000, configuration", 5, configuration...),

@@ -17,12 +17,14 @@ type Units struct {
 	// Reference, ChangeTriggeredJob and Job are what each adds to it, in KiB: an object that is referenced, a ChangeTriggeredJob with its
 	// one reference and one Job, and each further Job.
 	Reference, ChangeTriggeredJob, Job float64
-	// ReadKiB is the processor time for reading a KiB of an object that changes nothing, in ms.
-	ReadKiB float64
+	// ReadKiB is the processor time for reading a KiB of an object that changes nothing, in ms, and ReadFieldsKiB that of one
+	// with as many fields as a Pod has.
+	ReadKiB, ReadFieldsKiB float64
 	// Trigger is that for a trigger, in ms, and Rest that of each second in which nothing happens.
 	Trigger, Rest float64
 	// StartBase is how long a start takes, in s, however little there is to compare, Start what each ChangeTriggeredJob adds, in ms, and
-	// ListKiB what each KiB adds that its watches cover: mostly the API server's time.
+	// ListKiB what each KiB adds that its watches cover: mostly the API server's time. A KiB of objects with many fields
+	// adds as much more as it costs more to read.
 	StartBase, Start, ListKiB float64
 	// Triggers is how many a second the API server takes, from anybody: the bare loop's Jobs/s.
 	Triggers float64
@@ -61,6 +63,7 @@ func Of(run *figures.Run) (Units, error) {
 	slope(figures.StartCluster, figures.Streaming, &u.ListKiB, 1000/figures.CrowdKiB, nil)
 	value(figures.HeapJob, figures.Operator, "", 0, &u.Job, 1)
 	value(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, &u.ReadKiB, 1.0/1000/figures.UnreferencedKiB)
+	value(figures.CostCPU, figures.Wide, figures.UnreferencedPods, 0, &u.ReadFieldsKiB, 1.0/1000/figures.PodKiB)
 	value(figures.SingleCPU, figures.Operator, "", 0, &u.Trigger, 1.0/1000)
 	value(figures.RestCPU, figures.Operator, "", 10_000, &u.Rest, 1)
 	value(figures.Burst, figures.Bare, "", 10_000, &u.Triggers, 1)
@@ -98,6 +101,8 @@ type Crowd struct {
 	Objects int
 	// KiB is how large one is, and Changes how many a second change in what nobody references.
 	KiB, Changes float64
+	// ManyFields is true of objects that have many fields for their size, as Pods do; a ConfigMap has few.
+	ManyFields bool
 }
 
 // Needs is what a cluster asks of the operator, and the operator of the API server.
@@ -118,9 +123,11 @@ type Needs struct {
 
 const (
 	// statusKiB and jobKiB are what comes back by the watches of ChangeTriggeredJobs and Jobs of each trigger.
-	statusKiB, jobKiB = 3.0, 2.5
-	// writes are the requests of a trigger: a Job and a status.
-	writes = 2.0
+	StatusKiB, JobKiB = 3.0, 3.0
+	// writes are the requests of a trigger: a Job, a status, and the deletion of the oldest Job.
+	writes = 3.0
+	// tellings is how often a Job is told of: to the one who creates it, and to the watch when it is created and when it is deleted.
+	tellings = 3.0
 	// events are those of a second, at most, that tell of triggers.
 	events = 10.0
 	// renewal is how long the API server keeps a watch open on average, in seconds, and lease how often the lease is renewed.
@@ -131,17 +138,22 @@ const (
 func (u Units) Needs(c Cluster) Needs {
 	jobs := float64(c.ChangeTriggeredJobs * max(0, c.History-1))
 	more := float64(max(0, c.References-c.ChangeTriggeredJobs))
-	listed, streamed := 0.0, 0.0
+	listing, reading, streamed := 0.0, 0.0, 0.0
 	for _, crowd := range c.Crowds {
-		listed += float64(crowd.Objects) * crowd.KiB
+		read, list := u.ReadKiB, u.ListKiB
+		if crowd.ManyFields {
+			read, list = u.ReadFieldsKiB, u.ListKiB*u.ReadFieldsKiB/u.ReadKiB
+		}
+		listing += float64(crowd.Objects) * crowd.KiB * list
+		reading += crowd.Changes * crowd.KiB * read
 		streamed += crowd.Changes * crowd.KiB
 	}
 	return Needs{
-		CPU:         (u.Rest + streamed*u.ReadKiB + c.Triggers*u.Trigger) / 1000,
+		CPU:         (u.Rest + reading + c.Triggers*u.Trigger) / 1000,
 		Memory:      u.Base + (float64(c.ChangeTriggeredJobs)*u.ChangeTriggeredJob+more*u.Reference+jobs*u.Job)/1024,
-		Read:        streamed + c.Triggers*(statusKiB+jobKiB),
+		Read:        streamed + c.Triggers*(StatusKiB+tellings*JobKiB),
 		Requests:    c.Triggers*writes + min(events, c.Triggers) + float64(c.Watches)/renewal + 1/lease,
-		Start:       u.StartBase + (float64(c.ChangeTriggeredJobs)*u.Start+listed*u.ListKiB)/1000,
+		Start:       u.StartBase + (float64(c.ChangeTriggeredJobs)*u.Start+listing)/1000,
 		ServerShare: c.Triggers / u.Triggers,
 	}
 }
@@ -154,15 +166,12 @@ func Simulated(nodes int) Cluster {
 		Name:                fmt.Sprintf("%d Nodes", nodes),
 		ChangeTriggeredJobs: 2 * nodes, References: 6 * nodes, History: 1,
 		Crowds: []Crowd{
-			{Kind: "Pods", Objects: 30 * nodes, KiB: SimulatedKiB, Changes: float64(nodes) / 4},
+			{Kind: "Pods", Objects: 30 * nodes, KiB: figures.PodKiB, Changes: float64(nodes) / 4, ManyFields: true},
 			{Kind: "ConfigMaps", Objects: 4 * nodes, KiB: 1.5},
 		},
 		Watches: 4, Triggers: float64(nodes) / 100,
 	}
 }
-
-// SimulatedKiB is how large a Pod of a simulated cluster is, as the API server sends it.
-const SimulatedKiB = 4.0
 
 // What is compared of a simulated cluster with its Needs.
 const (

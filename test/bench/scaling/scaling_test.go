@@ -26,6 +26,7 @@ func TestUnitsComeFromWhatWasMeasured(t *testing.T) {
 		"a ChangeTriggeredJob, KiB":               {8, u.ChangeTriggeredJob},
 		"a Job, KiB":                              {3, u.Job},
 		"a KiB that changes nothing, ms":          {0.01, u.ReadKiB},
+		"the same of many fields, ms":             {0.02, u.ReadFieldsKiB},
 		"a trigger, ms":                           {2, u.Trigger},
 		"a second of nothing, ms":                 {2, u.Rest},
 		"a start, s":                              {0.1, u.StartBase},
@@ -70,13 +71,17 @@ func TestNeeds(t *testing.T) {
 			Cluster{Crowds: []Crowd{{Objects: 50_000, KiB: 10, Changes: 500}, {Objects: 500_000, KiB: 1}}, Watches: 9},
 			Needs{Memory: 50, CPU: 0.052, Read: 5000, Requests: 0.52, Start: 100.1},
 		},
+		"the same of objects with many fields, which cost twice as much to read": {
+			Cluster{Crowds: []Crowd{{Objects: 50_000, KiB: 10, Changes: 500, ManyFields: true}, {Objects: 500_000, KiB: 1, ManyFields: true}}, Watches: 9},
+			Needs{Memory: 50, CPU: 0.102, Read: 5000, Requests: 0.52, Start: 200.1},
+		},
 		"triggers": {
 			Cluster{Triggers: 50},
-			Needs{Memory: 50, CPU: 0.102, Read: 275, Requests: 110.5, Start: 0.1, ServerShare: 0.2},
+			Needs{Memory: 50, CPU: 0.102, Read: 600, Requests: 160.5, Start: 0.1, ServerShare: 0.2},
 		},
 		"few triggers, each with its event": {
 			Cluster{Triggers: 5},
-			Needs{Memory: 50, CPU: 0.012, Read: 27.5, Requests: 15.5, Start: 0.1, ServerShare: 0.02},
+			Needs{Memory: 50, CPU: 0.012, Read: 60, Requests: 20.5, Start: 0.1, ServerShare: 0.02},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
