@@ -20,7 +20,7 @@ import (
 const (
 	servingCertificate = "kube-changejob-webhook-cert"
 	// servingSecret is where cert-manager keeps it.
-	servingSecret = "kube-changejob-webhook-tls" //nolint:gosec // a name, and no secret
+	servingSecret = "kube-changejob-webhook-tls"
 )
 
 // certManager skips the test, loudly, on a cluster that has no cert-manager; where make e2e brought it, that is a failure.
