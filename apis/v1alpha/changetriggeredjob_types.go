@@ -194,9 +194,11 @@ type ChangeTriggeredJobSpec struct {
 	Settle *metav1.Duration `json:"settle,omitempty"`
 
 	// pendingDeadline is how long a resource stays pending, from 1s to 8760h (a year) and longer than
-	// cooldown; without it there is no end. What has waited for longer, because the ChangeTriggeredJob is
-	// suspended, outside its windows or waits for the other resources, is forgotten with a warning event: the
-	// next change of it counts.
+	// cooldown; without it there is no end. What has waited for longer is forgotten with a warning event: the
+	// next change of it counts. So it is whatever it waits for: the end of suspend, a window, the other
+	// resources of condition All, its when, the running Job of concurrencyPolicy Forbid, the end of the wait
+	// of a suspected loop, or a Job that the API server refuses, by a quota for example. What settles, a
+	// failed Job's next try while it waits for its time, and what Replace deletes a Job for are not forgotten.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64

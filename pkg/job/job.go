@@ -7,6 +7,8 @@
 package job
 
 import (
+	"time"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,14 +49,20 @@ func Owned(job *batchv1.Job, uid types.UID) bool {
 // Outcome is Succeeded or Failed once the Job has ended, and Active until then. A Job that is suspended,
 // that has failed Pods but goes on, or whose last Pods are being cleared away, has not ended.
 func Outcome(job *batchv1.Job) v1alpha.JobStatus {
+	outcome, _ := ending(job)
+	return outcome
+}
+
+// ending returns how the Job has ended, and when; Active and zero while it has not.
+func ending(job *batchv1.Job) (outcome v1alpha.JobStatus, at time.Time) {
 	for i := range job.Status.Conditions {
 		switch condition := &job.Status.Conditions[i]; {
 		case condition.Status != corev1.ConditionTrue:
 		case condition.Type == batchv1.JobComplete:
-			return v1alpha.JobSucceeded
+			return v1alpha.JobSucceeded, condition.LastTransitionTime.Time
 		case condition.Type == batchv1.JobFailed:
-			return v1alpha.JobFailed
+			return v1alpha.JobFailed, condition.LastTransitionTime.Time
 		}
 	}
-	return v1alpha.JobActive
+	return v1alpha.JobActive, time.Time{}
 }

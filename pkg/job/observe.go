@@ -2,10 +2,8 @@ package job
 
 import (
 	"strconv"
-	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
@@ -21,14 +19,15 @@ import (
 // only where the Job has the name of that number, and hashes that do not look like ours count as unreadable. Who may
 // create Jobs can make a whole one that passes for ours; SECURITY.md says what follows.
 func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []trigger.MergedReference) trigger.Job {
+	outcome, finished := ending(job)
 	observed := trigger.Job{
 		Name:              job.Name,
 		UID:               job.UID,
 		CreationTimestamp: job.CreationTimestamp.Time,
 		Deleting:          !job.DeletionTimestamp.IsZero(),
 		Number:            number(job, ctj),
-		Outcome:           Outcome(job),
-		Finished:          finished(job),
+		Outcome:           outcome,
+		Finished:          finished,
 	}
 	known := observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount
 	news := observed.Name == ctj.Status.LastJobName && observed.Outcome != ctj.Status.LastJobStatus
@@ -64,17 +63,6 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		}
 	}
 	return observed
-}
-
-// finished returns when the Job has ended; zero while it has not.
-func finished(job *batchv1.Job) time.Time {
-	for i := range job.Status.Conditions {
-		condition := &job.Status.Conditions[i]
-		if condition.Status == corev1.ConditionTrue && (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) {
-			return condition.LastTransitionTime.Time
-		}
-	}
-	return time.Time{}
 }
 
 // runNow returns what the Job was asked for by. The template may have an annotation of that name, too, which all Jobs get.

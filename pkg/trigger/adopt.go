@@ -69,7 +69,7 @@ func (s *state) adopt(job *Job) {
 	}
 	s.count, s.lastJobName = job.Number, job.Name
 	for i := range s.refs {
-		if ref := &s.refs[i]; !ref.waits() || job.stoodFor(ref.ObjectReference) {
+		if ref := &s.refs[i]; !ref.held() || job.stoodFor(ref.ObjectReference) {
 			ref.pendingSince = time.Time{} // the Job has answered what was pending until then
 		}
 	}
@@ -129,6 +129,9 @@ func (s *state) answered(hashes []TriggeredHash) {
 		}
 		if len(said) > 0 {
 			ref.existed = existenceBy(maps.All(said))
+			if !slices.ContainsFunc(ref.fields, func(f field) bool { return f.seen }) {
+				ref.exists = ref.existed // which is newer than what status had, too
+			}
 		}
 	}
 }

@@ -122,18 +122,16 @@ func (r *reference) awaitsFirstLook() bool { return r.unseen && r.lacksBaseline(
 // their order (what has left the spec is forgotten), and whether a kept hash could not be compared.
 func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []reference, incomparable bool) {
 	kept := keptFields(stored.ResourceHashes)
-	keptObjects := keptSelections(stored.ResourceHashes)
+	selections := firstEntries(stored.ResourceHashes, saysSelection)
 	messages := make(map[ObjectReference]string, len(stored.ResourceHashes))
 	for i := range stored.ResourceHashes {
 		messages[objectOf(&stored.ResourceHashes[i])] = stored.ResourceHashes[i].Message
 	}
-	since, changed := keptSince(stored.ResourceHashes, in.Now), keptChangedTimes(stored.ResourceHashes, in.Now)
-	existence := keptExistence(stored.ResourceHashes)
-	waiting := keptWaiting(stored.ResourceHashes)
-	var deferred map[fieldKey]field
-	if in.Deferred != nil && in.Deferred.TriggerCount == stored.TriggerCount {
-		deferred = keptFields(in.Deferred.ResourceHashes)
-	}
+	since := keptTimes(stored.ResourceHashes, in.Now, pendingSinceOf)
+	changed := keptTimes(stored.ResourceHashes, in.Now, changedTimeOf)
+	existence := firstEntries(stored.ResourceHashes, saysExistence)
+	waiting := firstEntries(stored.ResourceHashes, saysWhen)
+	putOff := deferralOf(in.Deferred, stored)
 	observed := make(map[ObjectReference]*Observation, len(in.Observations))
 	for i := range in.Observations {
 		observed[in.Observations[i].Reference] = &in.Observations[i]
@@ -145,7 +143,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 			f.path = path
 			ref.fields = append(ref.fields, f)
 		}
-		ref.selected.recall(keptObjects[wanted.Reference], wanted.Fields)
+		ref.selected.recall(selections[wanted.Reference], wanted.Fields)
 		ref.hasWhen = wanted.When != "" && !ref.selects() || wantsUnread(in, waiting[ref.ObjectReference])
 		ref.recallWhen(waiting[ref.ObjectReference])
 		ref.recallExistence(existence[ref.ObjectReference])
@@ -154,7 +152,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 		if i := slices.IndexFunc(in.Marks, func(m Mark) bool { return m.Reference == ref.ObjectReference }); i >= 0 {
 			ref.mark = in.Marks[i]
 		}
-		ref.follow(deferred)
+		ref.follow(putOff, existence[ref.ObjectReference])
 		ref.pendingSince, ref.changedTime = since[ref.ObjectReference], changed[ref.ObjectReference]
 		if !ref.observe(observed[ref.ObjectReference], in.Now, messages[ref.ObjectReference]) {
 			incomparable = true
@@ -239,6 +237,37 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 type fieldKey struct {
 	object ObjectReference
 	path   string
+}
+
+// firstEntries returns the first entry of each object or selection that holds is true of: an older release may have written an object
+// twice. Mostly there is none, and nothing to return.
+func firstEntries(entries []v1alpha.ResourceHash, holds func(*v1alpha.ResourceHash) bool) map[ObjectReference]*v1alpha.ResourceHash {
+	var first map[ObjectReference]*v1alpha.ResourceHash
+	for i := range entries {
+		if !holds(&entries[i]) {
+			continue
+		}
+		if first == nil {
+			first = map[ObjectReference]*v1alpha.ResourceHash{}
+		}
+		if object := objectOf(&entries[i]); first[object] == nil {
+			first[object] = &entries[i]
+		}
+	}
+	return first
+}
+
+// keptTimes returns a time of each object or selection, as far as status says it.
+func keptTimes(entries []v1alpha.ResourceHash, now time.Time, of func(*v1alpha.ResourceHash) *metav1.Time) map[ObjectReference]time.Time {
+	said := firstEntries(entries, func(entry *v1alpha.ResourceHash) bool { return !of(entry).IsZero() })
+	if len(said) == 0 {
+		return nil
+	}
+	times := make(map[ObjectReference]time.Time, len(said))
+	for object, entry := range said {
+		times[object] = mendClock(of(entry).Time, now)
+	}
+	return times
 }
 
 // keptFields returns what status says of each field. Where an older release wrote an object twice, the first

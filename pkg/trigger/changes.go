@@ -42,20 +42,17 @@ func existenceBy(hashes iter.Seq2[string, string]) existence {
 	return known
 }
 
-// keptExistence returns the entries of status that say whether their object exists, the first for each.
-func keptExistence(entries []v1alpha.ResourceHash) map[ObjectReference]*v1alpha.ResourceHash {
-	var kept map[ObjectReference]*v1alpha.ResourceHash
-	for i := range entries {
-		object := objectOf(&entries[i])
-		if entries[i].Exists == nil || object.Selection != "" || kept[object] != nil {
-			continue
-		}
-		if kept == nil {
-			kept = map[ObjectReference]*v1alpha.ResourceHash{}
-		}
-		kept[object] = &entries[i]
+// saysExistence reports whether an entry of status says whether its object exists.
+func saysExistence(entry *v1alpha.ResourceHash) bool {
+	return entry.Exists != nil && entry.Selection == ""
+}
+
+// sameExistence reports whether two entries of status, of which each may be nil, say the same of an object's existence.
+func sameExistence(a, b *v1alpha.ResourceHash) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	return kept
+	return *a.Exists == *b.Exists && (a.LastTriggeredExists == nil) == (b.LastTriggeredExists == nil) // which is there where it is another
 }
 
 // recallExistence takes in what status says, which is nil where it says nothing: a release before this one wrote it, or the spec did
@@ -183,6 +180,8 @@ type Mark struct {
 	// where that is not known.
 	Baseline   []string
 	BaselineAt uint64
+	// Written are the hashes that status had when one was put off, which Hashes are of then; else it is empty.
+	Written []string
 }
 
 // kindsSince tells in which ways the selection has changed since a moment of the mark, if the hashes of then are still those
@@ -238,8 +237,12 @@ func (t ObjectChangeType) kind() v1alpha.ChangeType {
 
 // marks are what is to be remembered of the selections after this decision. Where status is neither written nor right nor
 // deferred, what is remembered of it stays.
-func (s *state) marks(said bool) []Mark {
+func (s *state) marks(said, deferred bool) []Mark {
 	var marks []Mark
+	var written map[fieldKey]field
+	if deferred {
+		written = keptFields(s.stored.ResourceHashes)
+	}
 	for i := range s.refs {
 		ref := &s.refs[i]
 		if len(ref.changes) == 0 || !ref.selects() {
@@ -250,9 +253,21 @@ func (s *state) marks(said bool) []Mark {
 		if said {
 			mark = ref.remark()
 		}
+		if deferred {
+			mark.Written = ref.hashesIn(written)
+		}
 		marks = append(marks, mark)
 	}
 	return marks
+}
+
+// hashesIn returns the hashes of the fields as a status has them.
+func (r *reference) hashesIn(kept map[fieldKey]field) []string {
+	hashes := make([]string, 0, len(r.fields))
+	for i := range r.fields {
+		hashes = append(hashes, kept[fieldKey{r.ObjectReference, r.fields[i].path}].hash)
+	}
+	return hashes
 }
 
 // remark is what is to be remembered once status says what is known of the selection.
@@ -278,5 +293,9 @@ func (r *reference) remark() Mark {
 	return mark
 }
 
-// countsInPart reports whether an update of what the reference names or selects does not count: then status need not follow each.
-func (r *reference) countsInPart() bool { return !r.counts(v1alpha.ChangeUpdated) }
+// countsInPart reports whether there are changes that do not count, and that status need not follow one by one: updates, and of the
+// objects of a selection those that come and go. Of a single object, that is written at once: the next time that it comes or goes, it
+// must be known that it had gone or come.
+func (r *reference) countsInPart() bool {
+	return !r.counts(v1alpha.ChangeUpdated) || r.selects() && len(r.changes) > 0
+}

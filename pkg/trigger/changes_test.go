@@ -191,6 +191,9 @@ func TestChangesThatDoNotCountAndJobs(t *testing.T) {
 		"a Job that is taken over tells what existed": {
 			[]part{counts(created), kept(objectA, "*", Absent, ""), existed(objectA, false), job(1, running, ranFor(objectA, "*", sum("1")), becauseOf(objectA, "*")), sees(objectA, sum("2"))},
 			[]expectation{adopts(1), says(objectA, "*", sum("2"), sum("1")), saysExists(objectA, yes, nil)}},
+		"where the object has yet to be looked at, it tells what exists, too: what comes next is an update": {
+			[]part{counts(isUpdated), kept(objectA, "*", Absent, ""), existed(objectA, false), job(1, running, ranFor(objectA, "*", sum("1")), becauseOf(objectA, "*")), cannotSee(objectA, NotSynced, 0)},
+			[]expectation{adopts(1), says(objectA, "*", sum("1"), ""), saysExists(objectA, yes, nil)}},
 		"and what did not": {
 			[]part{counts(created, deleted), kept(objectA, "*", sum("1"), ""), existed(objectA, true), job(1, running, ranFor(objectA, "*", Absent), becauseOf(objectA, "*")), sees(objectA, sum("2"))},
 			[]expectation{adopts(1), says(objectA, "*", sum("2"), Absent), saysExists(objectA, yes, no)}},
@@ -333,7 +336,7 @@ func TestWhatCountsInASelectionWhateverHappens(t *testing.T) {
 		ignoreLoops := spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.OnLoop = v1alpha.IgnoreLoop })
 		in := scene(selectsW(), counting(objectsW, which...), noCooldown, ignoreLoops)
 		var now, lastCreated, lastUpdated, lastDeleted uint64 = 1, 1, 1, 1
-		was, first := selection{}, true
+		was, written, first := selection{}, selection{}, true
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			seen, ends := false, rapid.IntRange(0, 3).Draw(t, "ends") == 0
 			for range rapid.IntRange(0, 4).Draw(t, "changes") {
@@ -351,7 +354,8 @@ func TestWhatCountsInASelectionWhateverHappens(t *testing.T) {
 				is = is.but(name, value)
 			}
 			if ends {
-				in.Marks, in.Deferred = nil, nil
+				in.Marks, in.Deferred, in.LastStatusWrite = nil, nil, time.Time{}
+				was = written // what was put off is not known any more
 			}
 			in.Now = in.Now.Add(time.Duration(rapid.SampledFrom([]int{1, 60}).Draw(t, "seconds")) * time.Second)
 			in.Observations = []Observation{is.observed(sceneKey)}
@@ -384,6 +388,9 @@ func TestWhatCountsInASelectionWhateverHappens(t *testing.T) {
 				}
 			}
 			was, first = is, false
+			if d.Status != nil {
+				written = is
+			}
 			in = settled(in, d)
 			for i := range in.Jobs {
 				in.Jobs[i].Outcome = v1alpha.JobSucceeded

@@ -9,11 +9,12 @@ import (
 )
 
 // forgets reports whether references that have been pending for too long are to be forgotten after this verdict: not while a
-// Job is on its way to be created for them. What settles is created for soon, and Replace has begun to delete the Job
-// that ran before.
+// Job is on its way to be created for them. What settles is created for soon, what failed is tried again at a time that status
+// has named, however long the back-off is, and Replace has begun to delete the Job that ran before.
 func (s *state) forgets(v verdict) bool {
 	replacing := v.reason == ReasonJobRunning && s.spec.EffectiveConcurrencyPolicy() == v1alpha.ReplaceConcurrent
-	return s.in.Invalid == "" && !v.due && !replacing && !s.replacedGo() && v.reason != ReasonSettling
+	coming := v.due || v.reason == ReasonSettling || v.reason == ReasonRetrying
+	return s.in.Invalid == "" && !coming && !replacing && !s.replacedGo()
 }
 
 // replacedGo reports whether a Job still goes that was deleted to be replaced, whatever the spec says by now: what it ran for

@@ -64,6 +64,19 @@ func TestPendingDeadline(t *testing.T) {
 		"not while it settles": {
 			[]part{deadline(61 * time.Second), settles(30 * time.Second), triggered(noon.Add(-62 * time.Second)), waiting(objectA, noon.Add(-61*time.Second)), movedAt(objectA, noon.Add(-time.Second))},
 			[]expectation{createsNothing, progressing("True Settling"), says(objectA, "*", sum("new"), sum("old"))}},
+		"not while a failed Job waits for its next try": {
+			[]part{deadline(30 * time.Second), cooldown(10 * time.Second), retriggering, cooled, failedBefore(1, 2, noon.Add(10*time.Second)), refers(objectA),
+				kept(objectA, "*", sum("new"), Unknown), pendingFrom(objectA, noon.Add(-30*time.Second)), sees(objectA, sum("new"))},
+			[]expectation{createsNothing, progressing("True Retrying"), says(objectA, "*", sum("new"), Unknown), retried(2, noon.Add(10*time.Second)), wakesIn(10 * time.Second)}},
+		"but where the try waits for a window": {
+			[]part{deadline(time.Hour), opens("0 22 * * *", time.Hour), retriggering, cooled, failedBefore(1, 2, noon.Add(-time.Minute)), refers(objectA),
+				kept(objectA, "*", sum("new"), Unknown), pendingFrom(objectA, hourAgo), sees(objectA, sum("new"))},
+			append(forgotten(objectA), retried(0, time.Time{}), tells(EventPendingForgotten))},
+		"while the Jobs seem to change it themselves, which is over then": {
+			[]part{deadline(2 * time.Minute), triggered(noon.Add(-3 * time.Minute)), waiting(objectA, noon.Add(-2*time.Minute)), status(func(s *v1alpha.ChangeTriggeredJobStatus) {
+				s.ObservedGeneration, s.ResourceHashes[0].LoopCount = 1, loopAfter+2
+			})},
+			append(forgotten(objectA), degraded("False AsExpected"))},
 		"while the API server refuses the Job": {
 			[]part{deadline(time.Hour), waiting(objectA, hourAgo), refused(Refusal{Reason: ReasonJobNotCreated, Message: "quota", RetryAt: noon.Add(time.Minute)})},
 			append(forgotten(objectA), degraded("False AsExpected"))},

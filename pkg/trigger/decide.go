@@ -35,6 +35,7 @@ func Decide(in Input) Decision {
 	}
 	if s.forgets(verdict) {
 		s.forget()
+		s.reviewLoops() // what is forgotten is pending no more
 	}
 	var d Decision
 	switch {
@@ -128,12 +129,12 @@ func (s *state) trigger() *Creation {
 	case ReasonRunNow:
 		s.forgetLoops()
 	case ReasonChange:
-		s.countLoops(creation.Name, s.pendingNow)
+		s.countLoops("", s.pendingNow)
 	}
 	creation.Name = JobName(s.in.Name, s.in.UID, creation.Number)
 	for i := range s.refs {
 		ref := &s.refs[i]
-		if ref.waits() {
+		if ref.held() {
 			continue // the Job does not stand for it
 		}
 		ref.pendingSince = time.Time{}
@@ -179,7 +180,7 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 			}
 		}
 	}
-	d.Marks = s.marks(said)
+	d.Marks = s.marks(said, d.Deferred != nil)
 	if d.RequeueAfter == 0 {
 		wake.at(v.until)
 		for i := range s.refs {

@@ -94,7 +94,8 @@ func anyInput() *rapid.Generator[Input] {
 	aMoment := rapid.Uint64Range(0, 5)
 	mark := rapid.Custom(func(t *rapid.T) Mark {
 		return Mark{Reference: object.Draw(t, "object"), Hashes: rapid.SliceOfN(hash, 0, 2).Draw(t, "hashes"), At: aMoment.Draw(t, "at"),
-			Baseline: rapid.SliceOfN(hash, 0, 2).Draw(t, "baseline"), BaselineAt: aMoment.Draw(t, "baseline at")}
+			Baseline: rapid.SliceOfN(hash, 0, 2).Draw(t, "baseline"), BaselineAt: aMoment.Draw(t, "baseline at"),
+			Written: rapid.SliceOfN(hash, 0, 2).Draw(t, "written")}
 	})
 	observation := rapid.Custom(func(t *rapid.T) Observation {
 		var objects []ObservedObject

@@ -54,13 +54,14 @@ func (s *state) forgetLoops() {
 }
 
 // finished returns when the last Job ended; zero where it runs, where there was none, and where a release before this one
-// has seen its end. What status has stays: the Job may be gone, by its TTL for example.
+// has seen its end. What status has stays: the Job may be gone, by its TTL for example. One that was deleted unfinished has
+// failed before it ends.
 func (s *state) finished() time.Time {
 	job := s.lastJob()
 	switch {
 	case s.lastJobName == "", job != nil && job.Running():
 		return time.Time{}
-	case s.lastJobName == s.stored.LastJobName && s.stored.LastJobStatus != v1alpha.JobActive:
+	case s.lastJobName == s.stored.LastJobName && s.stored.LastJobStatus != v1alpha.JobActive && !s.wasActive(s.lastJobName):
 		if s.stored.LastJobFinishedTime == nil {
 			return time.Time{}
 		}
@@ -72,17 +73,39 @@ func (s *state) finished() time.Time {
 	}
 }
 
+// wasActive reports whether status says that the Job runs.
+func (s *state) wasActive(name string) bool {
+	return slices.ContainsFunc(s.stored.Active, func(job v1alpha.JobReference) bool { return job.Name == name })
+}
+
 // effectsEnd returns until when an object that becomes pending may be so by Jobs, other than the one that is left out: 30 seconds
-// after the last of their ends. It is now while one runs.
+// after the last of their ends.
+//
+// One that runs is taken to end when the longest wait after its creation is over, lest one that hangs makes a loop of each change
+// there is. No loop is lost by that: its next Job waits no longer, and is a younger one.
 func (s *state) effectsEnd(without string) time.Time {
-	if slices.ContainsFunc(s.active, func(name string) bool { return name != without }) {
-		return s.in.Now.Add(clockTolerance) // what begins now is dated up to a second later
-	}
-	end := s.lastFinished
-	for i := range s.jobs {
-		if job := &s.jobs[i]; job.Name != without && job.Finished.After(end) {
-			end = mendClock(job.Finished, s.in.Now)
+	longest := max(s.spec.EffectiveCooldown(), maxLoopWait)
+	end, running := s.lastFinished, 0
+	later := func(at time.Time) {
+		if at.After(end) {
+			end = at
 		}
+	}
+	for i := range s.jobs {
+		job := &s.jobs[i]
+		if job.Running() {
+			running++
+		}
+		switch {
+		case job.Name == without:
+		case job.Running():
+			later(mendClock(job.CreationTimestamp, s.in.Now).Add(longest))
+		default:
+			later(mendClock(job.Finished, s.in.Now))
+		}
+	}
+	if len(s.active) > running { // one is being created, or has yet to be read
+		later(s.in.Now.Add(longest))
 	}
 	if end.IsZero() {
 		return time.Time{}
@@ -98,7 +121,7 @@ func (s *state) countLoops(without string, pending func(*reference) (since time.
 	for i := range s.refs {
 		ref := &s.refs[i]
 		since, ok := pending(ref)
-		if !ok && ref.waits() {
+		if !ok && ref.held() {
 			continue // it is pending all the time, and not answered
 		}
 		if ok && !since.After(end) && s.spec.OnLoop != v1alpha.IgnoreLoop {
@@ -130,10 +153,10 @@ func pendingFor(job *Job) func(*reference) (time.Time, bool) {
 
 // reviewLoops begins anew with references of which it shows that it is not, or no longer, the Jobs that change them: one that
 // is pending changes once more when that is no Job's doing, or one that is suspected is not pending again 30 seconds after the
-// last Job's end. It reports whether there are any.
-func (s *state) reviewLoops() (reviewed bool) {
+// last Job's end.
+func (s *state) reviewLoops() {
 	var kept map[fieldKey]field
-	end, allEnd := s.effectsEnd(""), s.allEffectsEnd()
+	var end, allEnd time.Time
 	for i := range s.refs {
 		ref := &s.refs[i]
 		if ref.loops == 0 {
@@ -141,6 +164,7 @@ func (s *state) reviewLoops() (reviewed bool) {
 		}
 		if kept == nil {
 			kept = keptFields(s.stored.ResourceHashes)
+			end, allEnd = s.effectsEnd(""), s.allEffectsEnd()
 		}
 		changes := s.in.Now.After(allEnd) && slices.ContainsFunc(ref.fields, func(f field) bool {
 			was := kept[fieldKey{ref.ObjectReference, f.path}]
@@ -148,10 +172,9 @@ func (s *state) reviewLoops() (reviewed bool) {
 		})
 		over := ref.loops >= loopAfter && !ref.pending() && s.in.Now.After(end)
 		if changes || over {
-			ref.loops, reviewed = 0, true
+			ref.loops = 0
 		}
 	}
-	return reviewed
 }
 
 // allEffectsEnd returns until when an object that is pending already may change once more by Jobs: what they have begun may take
@@ -175,7 +198,7 @@ func (s *state) suspects() []*reference {
 }
 
 // loopEnd returns until when pending references wait because Jobs seem to change all of them; zero where they do not. The
-// wait is twice the cooldown at first, but of a minute at least, and doubled with every trigger up to an hour.
+// wait is twice the cooldown at first, but twice a minute at least, and doubled with every trigger up to an hour.
 func (s *state) loopEnd(pending []*reference) time.Time {
 	fewest := int32(maxLoopCount)
 	for _, ref := range pending {
@@ -194,7 +217,7 @@ func (s *state) loopEnd(pending []*reference) time.Time {
 
 // loopOver returns when it will be said of what is suspected and not pending that it is no loop any more.
 func (s *state) loopOver() time.Time {
-	if len(s.active) > 0 || !s.anyRef(func(ref *reference) bool { return ref.loops >= loopAfter && !ref.pending() }) {
+	if !s.anyRef(func(ref *reference) bool { return ref.loops >= loopAfter && !ref.pending() }) {
 		return time.Time{}
 	}
 	return s.effectsEnd("").Add(time.Nanosecond)

@@ -24,6 +24,8 @@ type factory struct {
 	others map[ObjectReference]time.Duration
 	// vanish takes Jobs away as soon as they have ended.
 	vanish bool
+	// hangs is the number of a Job that never ends; zero for none.
+	hangs int64
 
 	values   map[ObjectReference]int
 	wake     time.Time
@@ -119,7 +121,7 @@ func (f *factory) happens() (news bool) {
 		j := &f.in.Jobs[i]
 		age := f.in.Now.Sub(j.CreationTimestamp)
 		switch {
-		case !j.Running():
+		case !j.Running(), j.Number == f.hangs && !j.Deleting:
 		case j.Deleting, age >= f.lasts && f.vanish:
 			f.in.Jobs, news = slices.Delete(f.in.Jobs, i, i+1), true
 		case age >= f.lasts:
@@ -184,6 +186,16 @@ func TestALoopIsRecognisedAndSlowedDown(t *testing.T) {
 		"another object changes once in a while": {[]part{refers(objectA, objectB)}, func(f *factory) {
 			f.others = map[ObjectReference]time.Duration{objectB: 17 * time.Minute}
 		}, 2 * time.Minute},
+		"the Jobs run for hours": {[]part{refers(objectA)}, func(f *factory) {
+			f.lasts = 3 * time.Hour
+		}, 2 * time.Minute},
+		"the Jobs run for hours, and change it time and again": {[]part{refers(objectA)}, func(f *factory) {
+			f.lasts = 3 * time.Hour
+			for at := 10 * time.Minute; at < f.lasts; at += 10 * time.Minute {
+				f.effects = append(f.effects, at)
+			}
+		}, 2 * time.Minute},
+		"one Job hangs":                    {[]part{refers(objectA)}, func(f *factory) { f.hangs = 1 }, 2 * time.Minute},
 		"the cooldown is an hour and more": {[]part{refers(objectA), cooldown(90 * time.Minute)}, func(*factory) {}, 90 * time.Minute},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -264,6 +276,36 @@ func TestWhatCannotBeToldApartIsSlowedDownAndLetGoAgain(t *testing.T) {
 			assert.Less(t, slices.Max(f.gaps()), 2*time.Minute, "a change in the wait that no Job can have made ends it")
 		})
 	}
+}
+
+func TestAJobThatHangsMakesNoLoopOfWhatOthersChange(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		parts []part
+		every time.Duration
+	}{
+		"once in a while":     {nil, 70 * time.Minute},
+		"a cooldown of hours": {[]part{cooldown(3 * time.Hour)}, 190 * time.Minute},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			f := build(append(c.parts, refers(objectA))...)
+			f.hangs, f.others = 1, map[ObjectReference]time.Duration{objectA: c.every}
+			f.run(14 * c.every)
+			require.Greater(t, len(f.triggers), loopAfter+1)
+			assert.False(t, f.everLoop, "%v", f.gaps())
+		})
+	}
+	t.Run("every few minutes, it seems one for an hour", func(t *testing.T) {
+		f := build(refers(objectA))
+		f.hangs, f.others = 1, map[ObjectReference]time.Duration{objectA: 5 * time.Minute}
+		f.run(maxLoopWait)
+		assert.True(t, f.suspects())
+		f.run(time.Minute)
+		assert.False(t, f.suspects(), "nobody need touch it")
+		f.run(2 * time.Hour)
+		assert.False(t, f.suspects())
+		assert.Equal(t, 1, f.count(ReasonLoopSuspected))
+		assert.LessOrEqual(t, slices.Max(f.gaps()), 8*time.Minute)
+	})
 }
 
 func TestALoopIsOverWhen(t *testing.T) {
@@ -405,6 +447,12 @@ func TestTheEndOfTheLastJobIsRemembered(t *testing.T) {
 			[]part{last(1, v1alpha.JobActive), unchanged(objectA), job(1, ended(early))}, []expectation{finishedAt(early)}},
 		"when it is gone": {
 			[]part{last(1, v1alpha.JobActive), lastMissing, unchanged(objectA)}, []expectation{finishedAt(noon)}},
+		"when it is gone, where it was deleted unfinished, and so had failed before": {
+			[]part{last(1, v1alpha.JobFailed), active(1), lastMissing, unchanged(objectA)}, []expectation{finishedAt(noon), lastJobIs(1, v1alpha.JobFailed)}},
+		"not while that one goes": {
+			[]part{last(1, v1alpha.JobFailed), active(1), unchanged(objectA), job(1, running, goingAway)}, []expectation{finishedAt(time.Time{})}},
+		"when that one ends while it goes": {
+			[]part{last(1, v1alpha.JobFailed), active(1), unchanged(objectA), job(1, failed, goingAway, ended(early))}, []expectation{finishedAt(early)}},
 		"when it ends in the future of our clock, as now": {
 			[]part{last(1, v1alpha.JobActive), unchanged(objectA), job(1, ended(noon.Add(time.Hour)))}, []expectation{finishedAt(noon)}},
 		"when it is gone later, as it was": {

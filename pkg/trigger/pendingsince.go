@@ -4,30 +4,13 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
-// keptSince returns since when each object is pending, as far as status says so. Where an older release wrote an
-// object twice, the first entry that says so counts.
-func keptSince(entries []v1alpha.ResourceHash, now time.Time) map[ObjectReference]time.Time {
-	var kept map[ObjectReference]time.Time
-	for i := range entries {
-		object := objectOf(&entries[i])
-		if since := entries[i].PendingSince; since != nil && !since.IsZero() && kept[object].IsZero() {
-			kept = with(kept, object, mendClock(since.Time, now))
-		}
-	}
-	return kept
-}
-
-// with adds an entry to a map that is made for it: most references are not pending.
-func with(kept map[ObjectReference]time.Time, object ObjectReference, at time.Time) map[ObjectReference]time.Time {
-	if kept == nil {
-		kept = map[ObjectReference]time.Time{}
-	}
-	kept[object] = at
-	return kept
-}
+// pendingSinceOf is since when an entry of status says that its reference is pending.
+func pendingSinceOf(entry *v1alpha.ResourceHash) *metav1.Time { return entry.PendingSince }
 
 // since is when the reference, which is pending, was first seen so. It is stored in whole seconds, and rounded up like the
 // last trigger, lest what counts from it is cut short.

@@ -7,6 +7,9 @@ import (
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
+// messageUnsure ends what is said of what is known by status alone.
+const messageUnsure = ", as far as is known; waiting for a look at the present state"
+
 // verdict says whether a Job is due now, and if not, why not.
 type verdict struct {
 	// due is true when a Job is to be created now.
@@ -38,6 +41,9 @@ func (s *state) judge() verdict {
 		if waiting := s.waiting(); len(waiting) > 0 {
 			return verdict{reason: ReasonWaitingForWhen, message: messageWaiting(waiting)}
 		}
+		if unasked := s.where((*reference).unasked); len(unasked) > 0 {
+			return verdict{message: describe(unasked) + " changed" + messageUnsure}
+		}
 		return verdict{}
 	}
 	what := occasion.what
@@ -54,7 +60,7 @@ func (s *state) judge() verdict {
 		}
 	}
 	if !s.sure(occasion) {
-		return verdict{message: what + ", as far as is known; waiting for a look at the present state"}
+		return verdict{message: what + messageUnsure}
 	}
 	if wait := s.untilOpen(occasion); wait.reason != "" {
 		return wait
@@ -98,12 +104,13 @@ func (s *state) admit(what string) verdict {
 	return verdict{due: true, message: what}
 }
 
-// going returns the names of the Jobs whose deletion has begun. One that is replaced can fail while it goes, by its
-// deadline or because its Pods are taken from it, and these still run until it is gone.
+// going returns the names of the Jobs whose deletion has begun and whose Pods may run. One that is replaced can fail while it
+// goes, by its deadline or because its Pods are taken from it, and these still run until it is gone. Those of one that
+// has succeeded have ended, whatever holds it back.
 func (s *state) going() []string {
 	var going []string
 	for i := range s.jobs {
-		if s.jobs[i].Deleting {
+		if s.jobs[i].Deleting && s.jobs[i].Outcome != v1alpha.JobSucceeded {
 			going = append(going, s.jobs[i].Name)
 		}
 	}
@@ -145,7 +152,7 @@ func (s *state) sure(o occasion) bool {
 		}
 	}
 	if s.spec.EffectiveCondition() == v1alpha.TriggerAll {
-		return unseen == 0
+		return unseen == 0 && !s.anyRef((*reference).unasked)
 	}
 	return unseen < len(pending)
 }

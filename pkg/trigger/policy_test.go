@@ -126,6 +126,8 @@ func TestRule6ConcurrencyPolicy(t *testing.T) {
 			[]expectation{createsNothing, deletes(), lastJobIs(1, v1alpha.JobActive), progressing("True JobRunning")}},
 		"Replace: one that fails while it is going is waited for: its Pods still run": {
 			[]part{replacing, ran(v1alpha.JobActive, failed, goingAway)}, []expectation{createsNothing, deletes(), progressing("True JobRunning")}},
+		"Replace: one that has succeeded is not, whatever holds it back": {
+			[]part{replacing, ran(v1alpha.JobActive, goingAway)}, []expectation{creates(2)}},
 		"Forbid: one that has failed and is going is not waited for": {
 			[]part{forbidding, ran(v1alpha.JobActive, failed, goingAway)}, []expectation{creates(2)}},
 		"Replace: that it is us who delete it stays known after a restart, before anything is seen": {

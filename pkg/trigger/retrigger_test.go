@@ -129,6 +129,9 @@ func TestOnFailure(t *testing.T) {
 		"another change of what failed is a new change": {
 			[]part{retriggering, cooled, failedBefore(1, 2, noon.Add(40*time.Second)), refers(objectA), kept(objectA, "*", sum("new"), Unknown), sees(objectA, sum("newer"))},
 			[]expectation{creates(2), retried(0, none)}},
+		"with All, a new change takes its place, too, and may have to wait for the others": {
+			[]part{retriggering, all, cooled, failedBefore(1, 0, noon), refers(objectA), kept(objectA, "*", sum("new"), Unknown), sees(objectA, sum("newer")), unchanged(objectB)},
+			[]expectation{createsNothing, progressing("True WaitingForAll"), retried(0, none), says(objectA, "*", sum("newer"), Unknown)}},
 		"a new change in the cooldown takes the place of the try": {
 			[]part{retriggering, triggered(noon.Add(-10 * time.Second)), failedBefore(1, 1, noon.Add(20*time.Second)), unanswered(objectA), changed(objectB)},
 			[]expectation{createsNothing, progressing("True Cooldown"), retried(0, none)}},

@@ -98,6 +98,8 @@ type selected struct {
 	observed details
 	// baseline is what the last trigger stood for.
 	baseline details
+	// written is what status has, where what it does not say yet is the baseline.
+	written details
 	// moment is that of what is observed, and the others are those at which a selected object last changed in each way; zero
 	// where they are not known.
 	moment, lastCreated, lastUpdated, lastDeleted uint64
@@ -108,17 +110,8 @@ type selected struct {
 // selects reports whether the reference is a selection.
 func (r *reference) selects() bool { return r.Selection != "" }
 
-// keptSelections returns what status says of selections. Where there are two entries for one, the first counts.
-func keptSelections(entries []v1alpha.ResourceHash) map[ObjectReference]*v1alpha.ResourceHash {
-	kept := map[ObjectReference]*v1alpha.ResourceHash{}
-	for i := range entries {
-		object := objectOf(&entries[i])
-		if object.Selection != "" && kept[object] == nil {
-			kept[object] = &entries[i]
-		}
-	}
-	return kept
-}
+// saysSelection reports whether an entry of status is of a selection.
+func saysSelection(entry *v1alpha.ResourceHash) bool { return entry.Selection != "" }
 
 // recall takes in what status says of the objects; nil is nothing. Of a field that joined the spec since nothing is known.
 func (s *selected) recall(entry *v1alpha.ResourceHash, fields []string) {
@@ -154,8 +147,9 @@ func (s *selected) see(o *Observation) {
 	if o.Visibility == KindNotServed {
 		s.matched, s.moment = 0, 0
 	}
-	if s.matched > 0 && len(o.Objects) == 0 {
-		return // they are as status has them
+	if s.matched > 0 && len(o.Objects) == 0 { // they are as status has them
+		s.observed = s.written
+		return
 	}
 	s.observed = details{matched: s.matched, known: true}
 	if s.matched == 0 {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
 
@@ -20,8 +22,9 @@ func (s *state) untilSettled(o occasion) verdict {
 }
 
 // settledAt is when what is pending has settled: once nothing of it has changed for as long as the spec asks for, and a cooldown
-// after it would have triggered otherwise at the latest, so that what never rests triggers, too. Zero where the spec does
-// not ask.
+// after it would have triggered otherwise at the latest, so that what never rests triggers, too: from the first window on that was open
+// when it was pending and the cooldown over. Were it the one that is open now, windows shorter than a cooldown would
+// put it off for ever. Of other waits nobody knows when they ended. Zero where the spec does not ask.
 func (s *state) settledAt(pending []*reference) time.Time {
 	settle := s.spec.EffectiveSettle()
 	if settle == 0 || len(pending) == 0 {
@@ -40,6 +43,9 @@ func (s *state) settledAt(pending []*reference) time.Time {
 	}
 	if end := s.cooldownEnd(); end.After(due) {
 		due = end
+	}
+	if outside, opens := s.outsideWindows(due); outside && !opens.IsZero() {
+		due = opens
 	}
 	if latest := due.Add(s.spec.EffectiveCooldown()); latest.Before(changed.Add(settle)) {
 		return latest
@@ -77,7 +83,7 @@ func remember(refs []reference, deferred *v1alpha.ChangeTriggeredJobStatus, now 
 		return
 	}
 	kept := keptFields(deferred.ResourceHashes)
-	changed := keptChangedTimes(deferred.ResourceHashes, now)
+	changed := keptTimes(deferred.ResourceHashes, now, changedTimeOf)
 	for i := range refs {
 		ref := &refs[i]
 		for j := range ref.fields {
@@ -91,24 +97,5 @@ func remember(refs []reference, deferred *v1alpha.ChangeTriggeredJobStatus, now 
 	}
 }
 
-// follow takes over from a status that was decided on, and not written yet, that updates which did not count have moved the baseline.
-func (r *reference) follow(deferred map[fieldKey]field) {
-	for i := range r.fields {
-		f := &r.fields[i]
-		if last, ok := deferred[fieldKey{r.ObjectReference, f.path}]; ok && !f.pending() && !last.pending() && f.hash != "" && last.hash != "" {
-			f.hash, f.baseline = last.hash, last.baseline
-		}
-	}
-}
-
-// keptChangedTimes returns when each object last changed, as far as a status says so.
-func keptChangedTimes(entries []v1alpha.ResourceHash, now time.Time) map[ObjectReference]time.Time {
-	var kept map[ObjectReference]time.Time
-	for i := range entries {
-		object := objectOf(&entries[i])
-		if at := entries[i].ChangedTime; at != nil && !at.IsZero() && kept[object].IsZero() {
-			kept = with(kept, object, mendClock(at.Time, now))
-		}
-	}
-	return kept
-}
+// changedTimeOf is when an entry of status says that its reference last changed.
+func changedTimeOf(entry *v1alpha.ResourceHash) *metav1.Time { return entry.ChangedTime }

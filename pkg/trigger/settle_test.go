@@ -1,14 +1,18 @@
 package trigger
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/window"
 )
 
 func settles(after time.Duration) part {
@@ -89,6 +93,22 @@ func TestSettle(t *testing.T) {
 		"how late it may be counts from the end of the cooldown": {
 			[]part{settles(20 * time.Second), triggered(ago(100 * time.Second)), newer(objectA, ago(90*time.Second))},
 			[]expectation{createsNothing, progressing("True Settling"), wakesIn(20 * time.Second)}},
+		"in a window that has just opened, what has changed before settles, however long it has waited": {
+			[]part{settles(20 * time.Second), opens("0 12 * * *", time.Hour), waiting(objectA, ago(2*time.Hour)), movedAt(objectA, ago(5*time.Second))},
+			[]expectation{createsNothing, progressing("True Settling"), wakesIn(15 * time.Second)}},
+		"how late it may be counts from the opening of the window": {
+			[]part{settles(20 * time.Second), opens("59 11 * * *", time.Hour), newer(objectA, ago(2*time.Hour))}, []expectation{creates(1)}},
+		"and a moment before a cooldown after that not yet": {
+			[]part{settles(20 * time.Second), opens("59 11 * * *", time.Hour), newer(objectA, ago(2*time.Hour)), at(ago(time.Second))},
+			[]expectation{createsNothing, progressing("True Settling"), wakesIn(time.Second)}},
+		"from the first window, lest what never rests outlasts each that is shorter than the cooldown": {
+			[]part{settles(20 * time.Second), opens("*/2 * * * *", 30*time.Second), newer(objectA, ago(200*time.Second))}, []expectation{creates(1)}},
+		"in a window that was open when it changed, from the change": {
+			[]part{settles(20 * time.Second), opens("0 11 * * *", 2*time.Hour), newer(objectA, ago(50*time.Second))},
+			[]expectation{createsNothing, wakesIn(10 * time.Second)}},
+		"in one that was open when the cooldown ended, from there": {
+			[]part{settles(20 * time.Second), opens("0 11 * * *", 2*time.Hour), triggered(ago(100 * time.Second)), newer(objectA, ago(90*time.Second))},
+			[]expectation{createsNothing, wakesIn(20 * time.Second)}},
 		"what cannot be seen has not changed": {
 			[]part{settles(20 * time.Second), refers(objectA), kept(objectA, "*", sum("new"), sum("old")), pendingFrom(objectA, ago(20*time.Second)), cannotSee(objectA, Forbidden, time.Hour)},
 			[]expectation{creates(1)}},
@@ -136,6 +156,65 @@ func TestSettleCountsEachChangeThoughFewAreWritten(t *testing.T) {
 	require.Nil(t, d.Create)
 	assert.Equal(t, time.Millisecond, d.RequeueAfter)
 	require.NotNil(t, next(noon.Add(17*time.Second), hash).Create, "three seconds after the last change")
+}
+
+// TestWhatSettlesTriggersInTime has an object change at any times, and compares the time of the Job with what the rule says second
+// by second: within a window, after the cooldown, once nothing has changed for long enough, or a cooldown after the first
+// moment at which it could have triggered without settling.
+func TestWhatSettlesTriggersInTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cools := time.Duration(rapid.SampledFrom([]int{10, 60, 300}).Draw(t, "cooldown")) * time.Second
+		settle := min(time.Duration(rapid.SampledFrom([]int{1, 10, 60}).Draw(t, "settle"))*time.Second, cools)
+		last := noon.Add(-time.Duration(rapid.IntRange(0, 300).Draw(t, "last trigger")) * time.Second)
+		parts := []part{cooldown(cools), settles(settle), triggered(last), unchanged(objectA)}
+		open := func(time.Time) bool { return true }
+		if schedule := rapid.SampledFrom([]string{"", "*/2 * * * *", "*/5 * * * *", "3-59/7 * * * *"}).Draw(t, "schedule"); schedule != "" {
+			duration := time.Duration(rapid.SampledFrom([]int{20, 60, 120, 180}).Draw(t, "open for")) * time.Second
+			parts = append(parts, opens(schedule, duration))
+			parsed, err := window.Parse(schedule, "", duration)
+			require.NoError(t, err)
+			open = parsed.Open
+		}
+		changes := rapid.SliceOfNDistinct(rapid.IntRange(1, 900), 1, 60, rapid.ID).Draw(t, "changes")
+		every := rapid.SampledFrom([]int{0, 0, 1, 7}).Draw(t, "and every")
+
+		in := scene(parts...)
+		in = settled(in, Decide(in))
+		value := 0
+		var first, changed, due, wake time.Time
+		for second := 1; second <= 7200; second++ {
+			in.Now = noon.Add(time.Duration(second) * time.Second)
+			news := slices.Contains(changes, second) || every > 0 && second%every == 0
+			if news {
+				value++
+				changed = in.Now
+			}
+			if first.IsZero() {
+				first = changed
+			}
+			cooled := !first.IsZero() && !in.Now.Before(last.Add(cools)) && open(in.Now)
+			if cooled && due.IsZero() {
+				due = in.Now
+			}
+			want := cooled && (!in.Now.Before(changed.Add(settle)) || !in.Now.Before(due.Add(cools)))
+			created := false
+			if news || !wake.IsZero() && !in.Now.Before(wake) {
+				in.Observations = nil
+				sees(objectA, sum(fmt.Sprint("v", value)))(&in)
+				d := Decide(in)
+				created = d.Create != nil
+				in, wake = settled(in, d), time.Time{}
+				if d.RequeueAfter > 0 {
+					wake = in.Now.Add(d.RequeueAfter)
+				}
+			}
+			require.Equal(t, want, created, "second %d, due since %s", second, due)
+			if created {
+				return
+			}
+		}
+		require.Fail(t, "no Job within two hours")
+	})
 }
 
 // TestRestartsPostponeNothingForEver restarts the operator before each decision, with an object that never rests.

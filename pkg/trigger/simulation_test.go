@@ -52,6 +52,7 @@ func whateverHappens(t *rapid.T) {
 		},
 		"spec is edited":                  func(t *rapid.T) { w.edit(t) },
 		"policy is edited":                func(t *rapid.T) { w.editPolicy(t) },
+		"when is edited":                  func(t *rapid.T) { w.editWhen(t) },
 		"a Job is asked for":              func(t *rapid.T) { w.ask(t) },
 		"Job ends":                        func(t *rapid.T) { w.endJob(t) },
 		"Job is gone":                     func(t *rapid.T) { w.loseJob(t) },
@@ -103,7 +104,7 @@ type world struct {
 	came      uint64
 	went      uint64
 	forbidden map[ObjectReference]bool
-	held      map[ObjectReference]v1alpha.WhenResult // what a `when` comes to for the object
+	held      map[ObjectReference]v1alpha.WhenResult // what isReady comes to for the object
 
 	ctj       resource
 	jobs      []Job
@@ -182,6 +183,18 @@ func (op *operator) waitsFor(o ObjectReference) bool {
 	return false
 }
 
+// unasked reports whether the round under way was decided before the object had been looked at for its `when`, with a change of
+// it pending that counts.
+func (op *operator) unasked(o ObjectReference) bool {
+	was := keptFields(op.input.Status.ResourceHashes)[fieldKey{o, "*"}]
+	if !was.pending() || was.baseline != Unknown && !op.counts(o, valueOf(was.baseline), valueOf(was.hash)) {
+		return false
+	}
+	return whenOf(op.input.Spec, o) != "" && slices.ContainsFunc(op.input.Observations, func(seen Observation) bool {
+		return seen.Reference == o && seen.Visibility == NotSynced
+	})
+}
+
 // counts reports whether a change of the object counts by the spec that the round under way was decided by.
 func (op *operator) counts(o ObjectReference, before, after string) bool {
 	for i := range op.input.Spec.Resources {
@@ -217,8 +230,8 @@ func (w *world) edit(t *rapid.T) {
 		spec.Windows = []v1alpha.TriggerWindow{{Schedule: "*/2 * * * *", Duration: metav1.Duration{Duration: time.Minute}}}
 	}
 	for i := range spec.Resources {
-		if spec.Resources[i].Selector == nil && rapid.IntRange(0, 2).Draw(t, "has when") == 0 {
-			spec.Resources[i].When = "object.ready == true"
+		if spec.Resources[i].Selector == nil {
+			spec.Resources[i].When = anyWhen.Draw(t, "when")
 		}
 		spec.Resources[i].Changes = rapid.SampledFrom([][]v1alpha.ChangeType{nil, nil, {created}, {isUpdated}, {deleted}, {created, isUpdated}, {created, deleted}}).Draw(t, "changes")
 	}
@@ -246,6 +259,46 @@ func (w *world) editPolicy(t *rapid.T) {
 	spec := w.ctj.spec.DeepCopy()
 	spec.ConcurrencyPolicy = anyPolicy.Draw(t, "policy")
 	w.put(spec)
+}
+
+// editWhen has another expression say when changes of an object count, and resumes.
+func (w *world) editWhen(t *rapid.T) {
+	spec := w.ctj.spec.DeepCopy()
+	if ref := &spec.Resources[rapid.IntRange(0, len(spec.Resources)-1).Draw(t, "reference")]; ref.Selector == nil {
+		ref.When = anyWhen.Draw(t, "when")
+	}
+	no := false
+	spec.Suspend = &no
+	w.put(spec)
+}
+
+// The expressions that there are; where the one is true the other is not.
+const isReady, notReady = "object.ready == true", "object.ready != true"
+
+var anyWhen = rapid.SampledFrom([]string{"", "", "", isReady, isReady, notReady})
+
+// comesTo is what an expression comes to for an object.
+func (w *world) comesTo(expression string, o ObjectReference) v1alpha.WhenResult {
+	switch result := w.held[o]; {
+	case expression == "":
+		return ""
+	case expression == isReady, result == v1alpha.WhenFailed:
+		return result
+	case result == "":
+		return v1alpha.WhenFalse
+	default:
+		return ""
+	}
+}
+
+// whenOf is the expression that a spec has for an object.
+func whenOf(spec *v1alpha.ChangeTriggeredJobSpec, o ObjectReference) string {
+	for _, ref := range MergeReferences(spec.Resources) {
+		if ref.Reference == o {
+			return ref.When
+		}
+	}
+	return ""
 }
 
 var anyPolicy = rapid.SampledFrom([]v1alpha.ConcurrencyPolicy{v1alpha.AllowConcurrent, v1alpha.ForbidConcurrent, v1alpha.ReplaceConcurrent})
@@ -371,6 +424,7 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	}
 	for _, h := range c.Hashes {
 		require.Equal(t, op.lastKnown(h.Reference), h.Hash, "a Job for a state that nobody saw")
+		require.False(t, op.unasked(h.Reference), "a Job stands for %s, of whose when nothing is known", h.Reference)
 	}
 	w.lastCreated, w.lastJumps = w.now, w.jumps
 	w.born[c.Number] = c.Hashes
@@ -425,8 +479,8 @@ func (w *world) write(t *rapid.T, op *operator) bool {
 			// answered by what was seen last under another key
 		case was.baseline == Unknown && op.resigns(): // the tries were taken back
 			require.Equal(t, after.hash, after.baseline)
-		case was.baseline != Unknown && !op.counts(key.object, valueOf(was.baseline), valueOf(after.hash)):
-			require.Equal(t, after.hash, after.baseline, "what does not count moves the baseline along")
+		case op.moves(key.object, was.baseline, after.baseline), op.moves(key.object, op.putOff()[key].hash, after.baseline):
+			require.True(t, after.baseline == after.hash || after.baseline == op.putOff()[key].hash, "what does not count moves the baseline along")
 		case slices.Contains(reasonsOf(op.decision.Events), EventPendingForgotten):
 			require.Positive(t, op.input.Spec.EffectivePendingDeadline())
 			require.Equal(t, after.hash, after.baseline, "a state is forgotten that is another than the present one")
@@ -471,6 +525,8 @@ type operator struct {
 	cached resource
 	jobs   []Job
 	seen   map[ObjectReference]Observation
+	whens  map[ObjectReference]string    // the expressions by which objects are looked at
+	lost   map[ObjectReference]time.Time // since when they are not, for the expression is another one
 
 	// What the process remembers.
 	written   int64  // version of the last own write
@@ -506,7 +562,8 @@ const (
 
 // start returns a new process, with caches as of now and nothing synced.
 func (w *world) start() *operator {
-	op := &operator{w: w, key: fmt.Sprintf("k%d", w.key), since: w.now, seen: map[ObjectReference]Observation{}}
+	op := &operator{w: w, key: fmt.Sprintf("k%d", w.key), since: w.now, seen: map[ObjectReference]Observation{},
+		whens: map[ObjectReference]string{}, lost: map[ObjectReference]time.Time{}}
 	op.catchUp()
 	op.first, op.unwritten = op.cached.runNow, true
 	if w.ctj.status.ObservedGeneration == 0 {
@@ -533,7 +590,8 @@ func (op *operator) see(o ObjectReference) {
 			observation.Moment, observation.LastCreated, observation.LastDeleted = op.w.moment+1, op.w.came+1, op.w.went+1
 		}
 	}
-	observation.WaitingForWhen = op.w.held[o]
+	op.whens[o] = whenOf(op.cached.spec, o)
+	observation.WaitingForWhen = op.w.comesTo(op.whens[o], o)
 	op.seen[o] = observation
 }
 
@@ -553,8 +611,40 @@ func (op *operator) differs(o ObjectReference) bool {
 	if !ok {
 		hash = was.hash
 	}
+	if said, ok := op.putOff()[fieldKey{o, "*"}]; ok && valueOf(said.hash) != valueOf(hash) && op.counts(o, valueOf(said.hash), valueOf(hash)) {
+		return true
+	}
 	return was.baseline == Unknown || was.pending() && !canCompare(was.baseline, hash) ||
-		valueOf(was.baseline) != valueOf(hash) && op.counts(o, valueOf(was.baseline), valueOf(hash))
+		valueOf(was.baseline) != valueOf(hash) && (op.undescribed(o) || op.counts(o, valueOf(was.baseline), valueOf(hash)))
+}
+
+// undescribed reports whether the status that the round under way was decided on does not say what the last Job ran for of the objects
+// of a selection, as after a Job that was taken over: then whatever differs counts.
+func (op *operator) undescribed(o ObjectReference) bool {
+	return slices.ContainsFunc(op.input.Status.ResourceHashes, func(entry v1alpha.ResourceHash) bool {
+		if objectOf(&entry) != o || entry.Matched == nil {
+			return false
+		}
+		then := *entry.Matched
+		if entry.LastTriggeredMatched != nil {
+			then = *entry.LastTriggeredMatched
+		}
+		return len(entry.Objects) != int(then)
+	})
+}
+
+// putOff is what the status says, if any, that this process had put off when the round under way was decided.
+func (op *operator) putOff() map[fieldKey]field {
+	if op.input.Deferred == nil {
+		return nil
+	}
+	return keptFields(op.input.Deferred.ResourceHashes)
+}
+
+// moves reports whether a baseline has not moved, or has by a change that does not count.
+func (op *operator) moves(o ObjectReference, from, to string) bool {
+	known := from != "" && from != Unknown
+	return known && (from == to || !op.counts(o, valueOf(from), valueOf(to)))
 }
 
 // leads reports whether the process knows for certain that it leads, by the time left of its lease: once another one
@@ -600,8 +690,11 @@ func (op *operator) replaces() bool {
 // retriggers reports whether the round under way finds that the last Job failed, and makes what it ran for pending.
 func (op *operator) retriggers() bool {
 	last, next := op.input.Status, op.decision.Status
-	return op.input.Spec.OnFailure == v1alpha.RetriggerOnFailure && next.LastJobStatus == v1alpha.JobFailed &&
-		(last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName)
+	found := next.LastJobStatus == v1alpha.JobFailed && (last.LastJobStatus != v1alpha.JobFailed || last.LastJobName != next.LastJobName)
+	if op.decision.Create != nil { // the next Job, which does not stand for what waits
+		found = last.LastJobStatus == v1alpha.JobActive && op.w.failed[last.TriggerCount]
+	}
+	return op.input.Spec.OnFailure == v1alpha.RetriggerOnFailure && found
 }
 
 // resigns reports whether the round under way takes back a try that was due.
@@ -720,9 +813,16 @@ func (op *operator) decide(t *rapid.T) {
 		op.input.FirstRunNow = op.first
 	}
 	for _, ref := range MergeReferences(ctj.spec.Resources) {
+		if ref.When != "" && op.whens[ref.Reference] != ref.When { // it is looked at anew
+			op.whens[ref.Reference], op.lost[ref.Reference] = ref.When, op.w.now
+			delete(op.seen, ref.Reference)
+		}
 		observation, ok := op.seen[ref.Reference]
 		if !ok {
 			observation = Observation{Reference: ref.Reference, Fields: ref.Fields, Visibility: NotSynced, Since: op.since}
+			if lost := op.lost[ref.Reference]; lost.After(op.since) {
+				observation.Since = lost
+			}
 		}
 		if ref.When == "" {
 			observation.WaitingForWhen = ""
@@ -774,11 +874,16 @@ func (w *world) settle(t *rapid.T) {
 	no := false
 	spec.Suspend, spec.Condition = &no, v1alpha.TriggerAny
 	spec.Windows, spec.PendingDeadline = nil, nil
+	for i := range spec.Resources {
+		if spec.Resources[i].When != "" {
+			spec.Resources[i].When = isReady
+		}
+	}
 	w.put(spec)
 	run := func() {
-		op.seeAll()
 		for range 20 {
 			op.catchUp()
+			op.seeAll()
 			op.round(t, false)
 			for i := len(w.jobs) - 1; i >= 0; i-- {
 				j := &w.jobs[i]

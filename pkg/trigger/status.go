@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -108,24 +107,6 @@ func (s *state) hashesAlone(next *v1alpha.ChangeTriggeredJobStatus) bool {
 		now.Message = last.Message
 	}
 	return alike(s.stored, rest)
-}
-
-// leaveUncounted takes from next, which is an entry of a status to be, what is new in it by updates that do not count. They may be
-// said later.
-func (s *state) leaveUncounted(place int, next, stored *v1alpha.ResourceHash) {
-	if place >= len(s.refs) || !s.refs[place].countsInPart() {
-		return
-	}
-	for j := range min(len(next.Fields), len(stored.Fields)) {
-		f, was := &next.Fields[j], &stored.Fields[j]
-		if f.LastTriggeredHash == "" && was.LastTriggeredHash == "" && was.Hash != "" && canCompare(f.Hash, was.Hash) {
-			f.Hash = was.Hash
-		}
-	}
-	same := slices.EqualFunc(next.Objects, stored.Objects, func(a, b v1alpha.ObjectHash) bool { return compareObjects(&a, &b) == 0 })
-	if same {
-		next.Objects = stored.Objects
-	}
 }
 
 // alike reports whether two statuses are stored as the same bytes: then there is nothing to write.

@@ -272,7 +272,8 @@ type Decision struct {
 	Status *v1alpha.ChangeTriggeredJobStatus
 	// Deferred is the status that was not written because one was not long ago, where the next decision needs to know it:
 	// when what is pending changed last, so that it settles, and which changes did not count. It may be forgotten at any
-	// time; then it settles later, and an edit by which those count makes them pending.
+	// time; then it settles later, an edit by which those count makes them pending, and what of a selection has changed and changed
+	// back has not changed at all.
 	Deferred *v1alpha.ChangeTriggeredJobStatus
 	// Marks are to be remembered once Status is written, or at once where there is none. They may be forgotten at any time.
 	Marks []Mark

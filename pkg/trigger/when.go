@@ -7,24 +7,12 @@ import (
 )
 
 // A reference to an object may have a `when`: its changes count while that is true, and wait until then. What waits is pending, but
-// nobody's occasion: no Job is told of it, and none stands for it, so that its baseline stays. Of a selection, `when` is a part
-// of what is selected, and nothing waits.
+// nobody's occasion: no Job is told of it, and none stands for it, so that its baseline stays. Neither is what has yet to be looked
+// at, after a start or after an edit by which the expression is another one: what that comes to now is not known, which is said
+// once it lasts. Of a selection, `when` is a part of what is selected, and nothing waits.
 
-// keptWaiting returns the entries of status that say that their reference waits, the first for each.
-func keptWaiting(entries []v1alpha.ResourceHash) map[ObjectReference]*v1alpha.ResourceHash {
-	var kept map[ObjectReference]*v1alpha.ResourceHash
-	for i := range entries {
-		object := objectOf(&entries[i])
-		if entries[i].WaitingForWhen == "" || kept[object] != nil {
-			continue
-		}
-		if kept == nil {
-			kept = map[ObjectReference]*v1alpha.ResourceHash{}
-		}
-		kept[object] = &entries[i]
-	}
-	return kept
-}
+// saysWhen reports whether an entry of status says that its reference waits.
+func saysWhen(entry *v1alpha.ResourceHash) bool { return entry.WaitingForWhen != "" }
 
 // wantsUnread reports whether a reference that waits is to go on, as it is not known what the spec says of it.
 func wantsUnread(in Input, entry *v1alpha.ResourceHash) bool {
@@ -58,8 +46,14 @@ func oneOf(result v1alpha.WhenResult) v1alpha.WhenResult {
 // waits reports whether the reference is pending, and waits for its `when`.
 func (r *reference) waits() bool { return r.whenResult != "" && r.pending() }
 
+// unasked reports whether the reference is pending, and waits for a look that tells what its `when` comes to.
+func (r *reference) unasked() bool { return r.hasWhen && r.unseen && r.pending() }
+
+// held reports whether the reference is pending, and no Job stands for it: it waits for its `when`, or for what that comes to.
+func (r *reference) held() bool { return r.waits() || r.unasked() }
+
 // due reports whether the reference is pending, and its changes count now.
-func (r *reference) due() bool { return r.whenResult == "" && r.pending() }
+func (r *reference) due() bool { return r.pending() && !r.held() }
 
 // dueRefs returns the references for which a Job may run, in the order of the spec.
 func (s *state) dueRefs() []*reference { return s.where((*reference).due) }

@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -94,6 +95,20 @@ func TestAChangeWaitsForItsWhen(t *testing.T) {
 		"right after a start, what waited waits on without a word": {
 			[]part{refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), sum("old")), waited(objectA, v1alpha.WhenFailed), cannotSee(objectA, NotSynced, time.Second)},
 			[]expectation{createsNothing, saysWaiting(objectA, v1alpha.WhenFailed)}},
+		"what is looked at again, as after an edit, is no other reference's business: no Job is told of it, or stands for it": {
+			[]part{generation(2), refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), sum("old")), cannotSee(objectA, NotSynced, 0), changed(objectB)},
+			[]expectation{creates(1), because(Change{objectB, []string{"*"}}), standsForNo(objectA), says(objectA, "*", sum("new"), sum("old")), saysWaiting(objectA, "")}},
+		"All waits for the look": {
+			[]part{all, generation(2), refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), sum("old")), cannotSee(objectA, NotSynced, 0), changed(objectB)},
+			[]expectation{createsNothing, wakesIn(syncPatience), saysWaiting(objectA, "")}},
+		"by itself it waits without a word": {
+			[]part{status(func(s *v1alpha.ChangeTriggeredJobStatus) {
+				s.Conditions = []metav1.Condition{condition(ConditionProgressing, metav1.ConditionTrue, ReasonSuspended, "said")}
+			}), generation(2), refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), sum("old")), cannotSee(objectA, NotSynced, 0)},
+			[]expectation{createsNothing, progressing("True Suspended"), tellsNothing, wakesIn(syncPatience), saysWaiting(objectA, "")}},
+		"for so long; then it is not known what the expression comes to": {
+			[]part{generation(2), refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), sum("old")), cannotSee(objectA, NotSynced, syncPatience), changed(objectB)},
+			[]expectation{creates(1), standsForNo(objectA), saysWaiting(objectA, v1alpha.WhenUnknown)}},
 		"a deletion waits, too": {
 			[]part{refers(objectA), holding(objectA), kept(objectA, "*", sum("1"), ""), sees(objectA, Absent), whenIs(v1alpha.WhenFailed)},
 			[]expectation{createsNothing, says(objectA, "*", Absent, sum("1")), saysWaiting(objectA, v1alpha.WhenFailed)}},
@@ -125,6 +140,12 @@ func TestAChangeWaitsForItsWhen(t *testing.T) {
 		"what waits takes the place of no try": {
 			[]part{retried, refers(objectA), kept(objectA, "*", sum("1"), Unknown), sees(objectA, sum("1")), changed(objectB), holding(objectB), whenIs(v1alpha.WhenFalse)},
 			[]expectation{createsFor(ReasonRetry, 2), standsForNo(objectB), says(objectB, "*", sum("new"), sum("old"))}},
+		"a try is none of what is looked at again": {
+			[]part{retried, refers(objectA), holding(objectA), kept(objectA, "*", sum("1"), Unknown), cannotSee(objectA, NotSynced, 0)},
+			[]expectation{createsNothing, says(objectA, "*", sum("1"), Unknown)}},
+		"an edit that takes the tries back has that run nothing": {
+			[]part{retried, spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.OnFailure = "" }), refers(objectA), holding(objectA), kept(objectA, "*", sum("1"), Unknown), cannotSee(objectA, NotSynced, 0)},
+			[]expectation{createsNothing, says(objectA, "*", sum("1"), "")}},
 		"a Job on demand does not stand for it": {
 			[]part{waits(objectA, v1alpha.WhenFalse), func(in *Input) { in.RunNow = "x"; in.Status.ObservedGeneration = 1 }},
 			[]expectation{standsForNo(objectA), says(objectA, "*", sum("new"), sum("old"))}},
@@ -159,12 +180,44 @@ func TestWhatIsSaidOfAWaitIsNothingOfTheObject(t *testing.T) {
 	assert.Equal(t, v1alpha.WhenUnknown, d.Status.ResourceHashes[2].WaitingForWhen)
 }
 
-// TestWhatWaitsIsNoLoop has another object trigger all the time while one waits.
+// TestAnEditOfWhenLosesNoChange adds a `when` to what is pending, and resumes by the same edit.
+func TestAnEditOfWhenLosesNoChange(t *testing.T) {
+	in := scene(suspended, noCooldown, changed(objectA), changed(objectB))
+	in = settled(in, Decide(in))
+	look := func(a part) Decision {
+		in.Observations = nil
+		a(&in)
+		sees(objectB, sum("new"))(&in)
+		d := Decide(in)
+		in = settled(in, d)
+		return d
+	}
+	in.Generation, in.Spec = 2, in.Spec.DeepCopy()
+	in.Spec.Suspend = nil
+	holding(objectA)(&in)
+	d := look(cannotSee(objectA, NotSynced, 0)) // for the expression has yet to be asked
+	require.NotNil(t, d.Create)
+	assert.Equal(t, []Change{{objectB, []string{"*"}}}, d.Create.Changed)
+	d = look(func(in *Input) { sees(objectA, sum("new"))(in); whenIs(v1alpha.WhenFalse)(in) })
+	require.Nil(t, d.Create)
+	d = look(sees(objectA, sum("new")))
+	require.NotNil(t, d.Create, "its time has come")
+	assert.Equal(t, []Change{{objectA, []string{"*"}}}, d.Create.Changed)
+}
+
+// TestWhatWaitsKeepsItsCountOfLoops has another object trigger time and again while one waits.
 func TestWhatWaitsKeepsItsCountOfLoops(t *testing.T) {
 	in := scene(changed(objectA), holding(objectA), whenIs(v1alpha.WhenFalse), changed(objectB), status(func(s *v1alpha.ChangeTriggeredJobStatus) {
 		s.ObservedGeneration, s.ResourceHashes[0].LoopCount = 1, 5
 	}))
-	d := Decide(in)
-	require.NotNil(t, d.Create)
-	assert.EqualValues(t, 5, d.Status.ResourceHashes[0].LoopCount)
+	for i := range 3 {
+		d := Decide(in)
+		require.NotNil(t, d.Create)
+		assert.EqualValues(t, 5, d.Status.ResourceHashes[0].LoopCount)
+		in = settled(in, d)
+		in.Jobs[i].Outcome, in.Jobs[i].Finished = v1alpha.JobSucceeded, in.Now.Add(time.Second)
+		in.Now = in.Now.Add(time.Hour)
+		in.Observations = in.Observations[:1]
+		sees(objectB, sum(fmt.Sprint("new", i)))(&in)
+	}
 }

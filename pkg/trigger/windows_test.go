@@ -54,6 +54,17 @@ func TestWindows(t *testing.T) {
 			[]part{opens("0 22 * * *", time.Hour), triggered(noon), changed(objectA)}, []expectation{progressing("True OutsideWindow"), wakesIn(10 * time.Hour)}},
 		"within one the cooldown counts": {
 			[]part{opens("0 12 * * *", time.Hour), triggered(noon), changed(objectA)}, []expectation{progressing("True Cooldown"), wakesIn(time.Minute)}},
+		"what has changed just before it opens settles first": {
+			[]part{opens("0 12 * * *", time.Hour), settles(30 * time.Second), waiting(objectA, noon.Add(-time.Hour)), movedAt(objectA, noon.Add(-10*time.Second))},
+			[]expectation{createsNothing, progressing("True Settling"), wakesIn(20 * time.Second)}},
+		"what has changed in one before settles no more when it opens": {
+			[]part{opens("0 12 * * *", time.Hour), settles(30 * time.Second), waiting(objectA, noon.Add(-25*time.Hour)), movedAt(objectA, noon.Add(-10*time.Second))},
+			[]expectation{creates(1)}},
+		"of several windows the first counts for how late it may be": {
+			[]part{opens("0 12 * * *", time.Hour), opens("58 11 * * *", time.Minute), settles(30 * time.Second), waiting(objectA, noon.Add(-time.Hour)), movedAt(objectA, noon.Add(-time.Second))},
+			[]expectation{creates(1)}},
+		"outside it is the window that is waited for": {
+			[]part{opens("0 22 * * *", time.Hour), settles(30 * time.Second), changed(objectA)}, []expectation{progressing("True OutsideWindow"), wakesIn(10 * time.Hour)}},
 		"Replace deletes nothing outside": {
 			[]part{opens("0 22 * * *", time.Hour), replacing, cooled, last(1, v1alpha.JobActive), changed(objectA), job(1, running)},
 			[]expectation{deletes(), progressing("True OutsideWindow")}},
