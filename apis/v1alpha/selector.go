@@ -108,6 +108,7 @@ func (s *LabelSelector) text() string {
 // Selection is the text by which status and Jobs name what a reference selects: its selector, and its namespaces where
 // it is not one that it selects in, and its `when`. It is empty where the reference names an object. References that say the same in
 // another order have the same text; a long one is cut, and ends with a hash of the whole.
+// Rights must not go by it: of that hash it has eight bytes, which are few for an author who wants two selections to have one text.
 //
 // Stored hashes are found by it again: a release that wrote it in another way would take a new baseline.
 func (r *ResourceReference) Selection() string {

@@ -60,30 +60,25 @@ func (c *change) isNewKind(kind schema.GroupVersionKind) bool { return !c.oldKin
 
 // additions returns what of refs is not in old. An object may stand in several references of either.
 func additions(old, refs []v1alpha.ResourceReference) []addition {
+	before := make(map[referent][]*v1alpha.ResourceReference, len(old))
+	for i := range old {
+		of := referentOf(&old[i])
+		before[of] = append(before[of], &old[i])
+	}
 	var added []addition
 	for i := range refs {
-		a := addition{index: i}
+		a, known := addition{index: i}, before[referentOf(&refs[i])]
 		for j, expr := range refs[i].EffectiveFields() {
-			known := slices.ContainsFunc(old, func(o v1alpha.ResourceReference) bool {
-				return sameObject(&o, &refs[i]) && slices.Contains(o.EffectiveFields(), expr)
-			})
-			if !known {
+			if !slices.ContainsFunc(known, func(o *v1alpha.ResourceReference) bool { return slices.Contains(o.EffectiveFields(), expr) }) {
 				a.fields = append(a.fields, j)
 			}
 		}
-		a.when = refs[i].When != "" && !slices.ContainsFunc(old, func(o v1alpha.ResourceReference) bool {
-			return sameObject(&o, &refs[i]) && o.When == refs[i].When
-		})
+		a.when = refs[i].When != "" && !slices.ContainsFunc(known, func(o *v1alpha.ResourceReference) bool { return o.When == refs[i].When })
 		if len(a.fields) > 0 || a.when {
 			added = append(added, a)
 		}
 	}
 	return added
-}
-
-func sameObject(a, b *v1alpha.ResourceReference) bool {
-	return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Name == b.Name &&
-		a.SelectedNamespace() == b.SelectedNamespace() && a.Selection() == b.Selection()
 }
 
 func sameSpec(a, b *v1alpha.ChangeTriggeredJob) bool { return sameJSON(a.Spec, b.Spec) }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"github.com/nusnewob/kube-changejob/pkg/served"
 )
 
 // discoveryAge is how long an answer of the API server's is used again. Only what is served is remembered:
@@ -38,22 +38,14 @@ type servedVersion struct {
 	since time.Time
 }
 
-// servedKind is what is known of a kind.
+// servedKind is what is known of a kind: of the resource that the operator watches, which is the one that the user must be allowed
+// to get.
 type servedKind struct {
 	resource   schema.GroupVersionResource
 	namespaced bool
 	hasStatus  bool
 	// listable is false of kinds whose objects are not kept, such as TokenReview.
-	listable, watchable bool
-}
-
-// betterThan says which of two resources of one kind the operator watches, as pkg/watch does: that one the user must be
-// allowed to get.
-func (k servedKind) betterThan(other servedKind) bool {
-	if k.listable != other.listable {
-		return k.listable
-	}
-	return k.watchable && !other.watchable
+	listable bool
 }
 
 func newDiscovery(api rest.Interface, now func() time.Time) *discovery {
@@ -100,7 +92,7 @@ func (d *discovery) remember(gv schema.GroupVersion, kinds map[string]servedKind
 
 // ask returns the kinds of a group and version, none where the version is not served.
 func (d *discovery) ask(ctx context.Context, gv schema.GroupVersion) (map[string]servedKind, error) {
-	answer, err := d.api.Get().AbsPath(apiPath(gv)).SetHeader("Accept", "application/json").Do(ctx).Raw()
+	answer, err := d.api.Get().AbsPath(served.Path(gv)).SetHeader("Accept", "application/json").Do(ctx).Raw()
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -112,36 +104,19 @@ func (d *discovery) ask(ctx context.Context, gv schema.GroupVersion) (map[string
 		return nil, fmt.Errorf("discover %s: decode the answer: %w", gv, err)
 	}
 
-	names := make([]string, 0, len(list.APIResources))
-	for _, r := range list.APIResources {
-		names = append(names, r.Name)
-	}
 	kinds := map[string]servedKind{}
-	for _, r := range list.APIResources {
-		if strings.Contains(r.Name, "/") {
-			continue // a subresource, whose kind is another resource's or none's
+	for i := range list.APIResources {
+		kind := list.APIResources[i].Kind
+		if _, known := kinds[kind]; known {
+			continue
 		}
-		found := servedKind{
-			resource:   gv.WithResource(r.Name),
-			namespaced: r.Namespaced,
-			hasStatus:  slices.Contains(names, r.Name+"/status"),
-			listable:   slices.Contains(r.Verbs, "list"),
-			watchable:  slices.Contains(r.Verbs, "watch"),
-		}
-		// Of two resources of one kind, such as OpenShift's templates and processedtemplates, the one that can be read.
-		if known, seen := kinds[r.Kind]; !seen || found.betterThan(known) {
-			kinds[r.Kind] = found
+		if picked, ok := served.Pick(list.APIResources, kind); ok {
+			kinds[kind] = servedKind{
+				resource: gv.WithResource(picked.Name), namespaced: picked.Namespaced, hasStatus: picked.HasStatus, listable: picked.Listable,
+			}
 		}
 	}
 	return kinds, nil
-}
-
-// apiPath is where the API server serves a group and version.
-func apiPath(gv schema.GroupVersion) string {
-	if gv.Group == "" {
-		return "/api/" + gv.Version
-	}
-	return "/apis/" + gv.Group + "/" + gv.Version
 }
 
 // newRawClient returns a client for any path. It is not throttled: the API server's priority and fairness

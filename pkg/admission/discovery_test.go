@@ -27,24 +27,24 @@ func TestWhatDiscoveryFinds(t *testing.T) {
 	}{
 		"a core kind": {
 			kind: gvk("v1", "ConfigMap"),
-			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespaced: true, listable: true, watchable: true},
+			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespaced: true, listable: true},
 		},
 		"a core kind of the cluster, with status": {
 			kind: gvk("v1", "Node"),
-			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, hasStatus: true, listable: true, watchable: true},
+			want: servedKind{resource: schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, hasStatus: true, listable: true},
 		},
 		"a kind of a group, with status": {
 			kind: gvk("apps/v1", "Deployment"),
 			want: servedKind{
 				resource:   schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"},
-				namespaced: true, hasStatus: true, listable: true, watchable: true,
+				namespaced: true, hasStatus: true, listable: true,
 			},
 		},
 		"a kind that stands for a subresource first": {
 			kind: gvk("v1", "Pod"),
 			want: servedKind{
 				resource:   schema.GroupVersionResource{Version: "v1", Resource: "pods"},
-				namespaced: true, hasStatus: true, listable: true, watchable: true,
+				namespaced: true, hasStatus: true, listable: true,
 			},
 		},
 		"a kind whose objects are not kept": {
@@ -55,7 +55,7 @@ func TestWhatDiscoveryFinds(t *testing.T) {
 			kind: gvk("triggers.changejob.dev/v1alpha", "ChangeTriggeredJob"),
 			want: servedKind{
 				resource:   v1alpha.GroupVersion.WithResource("changetriggeredjobs"),
-				namespaced: true, hasStatus: true, listable: true, watchable: true,
+				namespaced: true, hasStatus: true, listable: true,
 			},
 		},
 	}

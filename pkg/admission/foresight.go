@@ -7,15 +7,18 @@ import (
 
 	"github.com/tidwall/gjson"
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+	"github.com/nusnewob/kube-changejob/pkg/served"
 	"github.com/nusnewob/kube-changejob/pkg/validate"
 	"github.com/nusnewob/kube-changejob/pkg/when"
 )
@@ -107,45 +110,74 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 
 // foreseeMatches warns of a selector that selects nothing today, if the user may know.
 func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind, path *field.Path, user *rights) admission.Warnings {
-	if ref.NamespaceSelector != nil && !ref.NamespaceSelector.Empty() {
-		return nil // it would have to be known which namespaces
-	}
 	for _, action := range selecting(ref, kind) {
 		if may, err := user.allow(ctx, action); err != nil || !may {
 			return nil
 		}
 	}
-	selector, err := ref.Selector.Compile()
-	if err != nil {
-		return nil
+	if ref.NamespaceSelector != nil && !ref.NamespaceSelector.Empty() {
+		// Whether something matches in one of them is not looked for: there may be thousands.
+		return v.foreseeNamespaces(ctx, ref, path)
 	}
 	where := ref.EffectiveNamespaces()
 	if len(where) == 0 {
 		where = []string{""}
 	}
 	for _, namespace := range where {
-		list, err := v.api.Get().AbsPath(apiPath(kind.resource.GroupVersion())).
-			NamespaceIfScoped(namespace, kind.namespaced && namespace != "").Resource(kind.resource.Resource).
-			Param("labelSelector", selector.String()).Param("limit", "1").
-			SetHeader("Accept", "application/json").Do(ctx).Raw()
+		matches, err := v.anyMatches(ctx, kind.resource, namespace, ref.Selector)
 		switch {
 		case apierrors.IsForbidden(err):
 			return admission.Warnings{fmt.Sprintf("%s: the operator may not list every %s that may match, and will not see changes", path, ref.Kind)}
 		case err != nil:
 			logf.FromContext(ctx).Info("could not look for what a selector selects", "reference", path.String(), "error", reasonOf(err))
 			return nil
-		case len(gjson.GetBytes(list, "items").Array()) > 0:
+		case matches:
 			return nil
 		}
 	}
-	return admission.Warnings{fmt.Sprintf("%s: no %s matches the selector now; the first that does will be a change", path.Child("selector"), ref.Kind)}
+	then := "the first that does will be a change"
+	switch {
+	case !ref.Counts(v1alpha.ChangeCreated):
+		then = "the first that does will not count"
+	case ref.When != "":
+		then = "the first that does, and of which its when is true, will be a change"
+	}
+	return admission.Warnings{fmt.Sprintf("%s: no %s matches the selector now; %s", path.Child("selector"), ref.Kind, then)}
+}
+
+// foreseeNamespaces warns of a selector of namespaces that selects none today.
+func (v *validator) foreseeNamespaces(ctx context.Context, ref *v1alpha.ResourceReference, path *field.Path) admission.Warnings {
+	matches, err := v.anyMatches(ctx, corev1.SchemeGroupVersion.WithResource("namespaces"), "", ref.NamespaceSelector)
+	switch {
+	case apierrors.IsForbidden(err):
+		return admission.Warnings{fmt.Sprintf("%s: the operator may not list namespaces, and will not see changes", path)}
+	case err != nil:
+		logf.FromContext(ctx).Info("could not look for the namespaces that a selector selects", "reference", path.String(), "error", reasonOf(err))
+		return nil
+	case matches:
+		return nil
+	}
+	return admission.Warnings{fmt.Sprintf("%s: no namespace matches the selector now, and nothing is selected until one does", path.Child("namespaceSelector"))}
+}
+
+// anyMatches says whether a selector selects an object in a namespace, or in all where that is empty.
+func (v *validator) anyMatches(ctx context.Context, resource schema.GroupVersionResource, namespace string, by *v1alpha.LabelSelector) (bool, error) {
+	selector, err := by.Compile()
+	if err != nil {
+		return false, err
+	}
+	list, err := v.api.Get().AbsPath(served.Path(resource.GroupVersion())).
+		NamespaceIfScoped(namespace, namespace != "").Resource(resource.Resource).
+		Param("labelSelector", selector.String()).Param("limit", "1").
+		SetHeader("Accept", "application/json").Do(ctx).Raw()
+	return len(gjson.GetBytes(list, "items").Array()) > 0, err
 }
 
 // readOne returns the referenced object as JSON, nil where it does not exist. It lists that one object, as the
 // watches do: so the operator can do with the rights to list and to watch. The right to get everything would
 // be one to run commands in pods, too.
 func (v *validator) readOne(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind) ([]byte, error) {
-	list, err := v.api.Get().AbsPath(apiPath(kind.resource.GroupVersion())).
+	list, err := v.api.Get().AbsPath(served.Path(kind.resource.GroupVersion())).
 		NamespaceIfScoped(ref.Namespace, kind.namespaced).Resource(kind.resource.Resource).
 		Param("fieldSelector", fields.OneTermEqualSelector(metav1.ObjectNameField, ref.Name).String()).
 		SetHeader("Accept", "application/json").Do(ctx).Raw()

@@ -255,3 +255,56 @@ func TestWhatCannotBeFoundOutIsNoWarningAndNoRefusal(t *testing.T) {
 		assert.Empty(t, warnings)
 	})
 }
+
+func TestAUserIsWarnedOfASelectorThatSelectsNothing(t *testing.T) {
+	namespace, operator := watched(t, "narrow-selecting-operator")
+	existing := &corev1.ConfigMap{}
+	require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "existing"}, existing))
+	existing.Labels = map[string]string{"app": "there"}
+	require.NoError(t, server.Client.Update(t.Context(), existing))
+	with := func(ref v1alpha.ResourceReference, change func(*v1alpha.ResourceReference)) v1alpha.ResourceReference {
+		change(&ref)
+		return ref
+	}
+	there := func(r *v1alpha.ResourceReference) { r.Selector.MatchLabels["app"] = "there" }
+	updates := func(r *v1alpha.ResourceReference) { r.Changes = []v1alpha.ChangeType{v1alpha.ChangeUpdated} }
+	withWhen := func(r *v1alpha.ResourceReference) { r.When = "object.data.key == 'x'" }
+	byName := func(name string) v1alpha.ResourceReference {
+		ref := selectedBy("kubernetes.io/metadata.name")
+		ref.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] = v1alpha.LabelValue(name)
+		return ref
+	}
+	const nothing = "spec.resources[0].selector: no ConfigMap matches the selector now; the first that does"
+	for sentence, c := range map[string]struct {
+		config *rest.Config
+		ref    v1alpha.ResourceReference
+		want   []string
+	}{
+		"the first will be a change":                      {server.Config, selected(namespace), []string{nothing + " will be a change"}},
+		"it will not where only updates count":            {server.Config, with(selected(namespace), updates), []string{nothing + " will not count"}},
+		"nor then, whatever its when says":                {server.Config, with(with(selected(namespace), updates), withWhen), []string{nothing + " will not count"}},
+		"it will if its when is true":                     {server.Config, with(selected(namespace), withWhen), []string{nothing + ", and of which its when is true, will be a change"}},
+		"one that selects something":                      {server.Config, with(selected(namespace), there), nil},
+		"one that selects something in another namespace": {server.Config, with(selected("default", namespace), there), nil},
+		"one that selects something somewhere":            {server.Config, with(selectedBy(""), there), nil},
+		"no namespace": {server.Config, byName("nowhere"),
+			[]string{"spec.resources[0].namespaceSelector: no namespace matches the selector now, and nothing is selected until one does"}},
+		"a namespace, in which is not looked": {server.Config, byName(namespace), nil},
+		"what the operator may not list": {operator, selected(namespace),
+			[]string{"spec.resources[0]: the operator may not list every ConfigMap that may match, and will not see changes"}},
+		"namespaces that the operator may not list": {operator, byName(namespace),
+			[]string{"spec.resources[0]: the operator may not list namespaces, and will not see changes"}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			v := validatorOn(t, c.config, server.Client)
+			warnings, err := v.ValidateCreate(requestBy(t, admin), makeCTJ(namespace, "watcher", references(c.ref)))
+			require.NoError(t, err)
+			assert.ElementsMatch(t, c.want, warnings)
+
+			v.AuthorizeReferences = false
+			warnings, err = v.ValidateCreate(requestBy(t, authenticationv1.UserInfo{Username: "stranger"}), makeCTJ(namespace, "watcher", references(c.ref)))
+			require.NoError(t, err)
+			assert.Empty(t, warnings, "who may not look is told nothing")
+		})
+	}
+}

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -101,6 +102,75 @@ func TestAnotherSelectionIsNewInAnUpdate(t *testing.T) {
 			assert.Len(t, additions(old, []v1alpha.ResourceReference{c.ref}), c.want)
 		})
 	}
+}
+
+// longSelected is a selection whose text is much longer than what status has of it, and differs from another's at its end alone.
+func longSelected(last string) v1alpha.ResourceReference {
+	ref := selected()
+	for i := range 20 {
+		ref.Namespaces = append(ref.Namespaces, fmt.Sprintf("n-%02d-%s", i, strings.Repeat("x", 56)))
+	}
+	ref.Namespaces = append(ref.Namespaces, last)
+	return ref
+}
+
+func TestASelectionThatDiffersAfterWhatStatusHasOfItIsNew(t *testing.T) {
+	values := func(last v1alpha.LabelValue) v1alpha.ResourceReference {
+		requirement := v1alpha.LabelRequirement{Key: "app", Operator: "NotIn"}
+		for i := range 20 {
+			requirement.Values = append(requirement.Values, v1alpha.LabelValue(fmt.Sprintf("%063d", i)))
+		}
+		requirement.Values = append(requirement.Values, last)
+		return v1alpha.ResourceReference{APIVersion: "v1", Kind: "Secret", NamespaceSelector: &v1alpha.LabelSelector{},
+			Selector: &v1alpha.LabelSelector{MatchExpressions: []v1alpha.LabelRequirement{requirement}}}
+	}
+	everywhere := values("x")
+	everywhere.NamespaceSelector, everywhere.Namespaces = nil, []string{"m1", "m2"}
+	for sentence, c := range map[string]struct{ old, ref v1alpha.ResourceReference }{
+		"another namespace":           {longSelected("y"), longSelected("z")},
+		"another value":               {values("y"), values("z")},
+		"all namespaces after a few":  {everywhere, values("x")},
+		"a few after all":             {values("x"), everywhere},
+		"no namespaces after all":     {values("x"), func() v1alpha.ResourceReference { r := values("x"); r.NamespaceSelector = nil; return r }()},
+		"two namespaces after one":    {selected("a,b"), selected("a", "b")},
+		"one that cannot be selected": {selected(`a" "b`), selected("a", "b")},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			assert.Len(t, additions([]v1alpha.ResourceReference{c.old}, []v1alpha.ResourceReference{c.ref}), 1)
+			assert.Empty(t, additions([]v1alpha.ResourceReference{c.ref}, []v1alpha.ResourceReference{c.ref}))
+		})
+	}
+}
+
+// Two selections of which status has the same text cannot be made here: it takes some billions of tries, which is no protection.
+// So nothing of what is compared may be shorter than what is selected.
+func TestWhatIsSelectedIsComparedAsAWhole(t *testing.T) {
+	ref := longSelected("last")
+	ref.When = "object.data.a == '" + strings.Repeat("w", 900) + "'"
+	names := make([]v1alpha.LabelValue, 0, 32)
+	for i := range 32 {
+		names = append(names, v1alpha.LabelValue(fmt.Sprintf("%063d", i)))
+	}
+	ref.Selector.MatchExpressions = []v1alpha.LabelRequirement{{Key: "tier", Operator: "In", Values: names}}
+	ref.NamespaceSelector = &v1alpha.LabelSelector{MatchExpressions: []v1alpha.LabelRequirement{{Key: "team", Operator: "NotIn", Values: names}}}
+	whole := referentOf(&ref)
+	for _, name := range names {
+		assert.Contains(t, whole.selector, name)
+		assert.Contains(t, whole.namespaceSelector, name)
+	}
+	for _, namespace := range ref.Namespaces {
+		assert.Contains(t, whole.namespaces, namespace)
+	}
+	assert.Equal(t, ref.When, whole.when)
+	assert.Equal(t, []string{"v1", "ConfigMap", ""}, []string{whole.apiVersion, whole.kind, whole.name})
+
+	ref.Selector.MatchLabels = map[string]v1alpha.LabelValue{"no label": "x"}
+	invalid := referentOf(&ref)
+	for _, name := range names {
+		assert.Contains(t, invalid.selector, name, "nor of what cannot be selected by")
+	}
+	named := configMap("a", "web")
+	assert.Equal(t, referent{apiVersion: "v1", kind: "ConfigMap", name: "web", namespaces: `["a"]`}, referentOf(&named))
 }
 
 func TestAnUnclearSelectionIsRefusedWithItsField(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,8 +76,20 @@ func (*Files) NeedLeaderElection() bool { return false }
 // Start keeps the files as the Secret is, until ctx ends. A Secret without a certificate, or that goes, leaves them.
 // What fails is logged and tried again.
 func (f *Files) Start(ctx context.Context) error {
-	log := logf.FromContext(ctx).WithName("servingcert").WithValues("secret", f.secret)
-	lay := func(object any) {
+	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: cache.NewListWatchFromClient(f.client.RESTClient(), "secrets", f.secret.Namespace,
+			fields.OneTermEqualSelector(metav1.ObjectNameField, f.secret.Name)),
+		ObjectType:   &corev1.Secret{},
+		ResyncPeriod: again,
+		Handler:      f.handler(logf.FromContext(ctx).WithName("servingcert").WithValues("secret", f.secret)),
+	})
+	informer.RunWithContext(ctx)
+	return nil
+}
+
+// handler lays out what the Secret holds, where that is a certificate and its key.
+func (f *Files) handler(log logr.Logger) cache.ResourceEventHandler {
+	follow := func(object any) {
 		secret, ok := object.(*corev1.Secret)
 		if !ok || len(secret.Data[corev1.TLSCertKey]) == 0 || len(secret.Data[corev1.TLSPrivateKeyKey]) == 0 {
 			return
@@ -85,15 +98,7 @@ func (f *Files) Start(ctx context.Context) error {
 			log.Error(err, "Cannot lay the webhook's certificate out, will try again")
 		}
 	}
-	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: cache.NewListWatchFromClient(f.client.RESTClient(), "secrets", f.secret.Namespace,
-			fields.OneTermEqualSelector(metav1.ObjectNameField, f.secret.Name)),
-		ObjectType:   &corev1.Secret{},
-		ResyncPeriod: again,
-		Handler:      cache.ResourceEventHandlerFuncs{AddFunc: lay, UpdateFunc: func(_, object any) { lay(object) }},
-	})
-	informer.RunWithContext(ctx)
-	return nil
+	return cache.ResourceEventHandlerFuncs{AddFunc: follow, UpdateFunc: func(_, object any) { follow(object) }}
 }
 
 // names are the files, in the order in which they come to be: who finds the certificate finds its key.

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/nusnewob/kube-changejob/test/apiserver"
@@ -102,6 +104,36 @@ func TestASecretThatSomebodyDeletedIsMadeAgain(t *testing.T) {
 	assert.ErrorContains(t, nowhere.EnsureSecret(t.Context()), "make sure that there is a secret missing/cert")
 }
 
+// Admission goes on until there is another pair.
+func TestASecretWithoutAPairLeavesTheFiles(t *testing.T) {
+	secret := func(data map[string][]byte) *corev1.Secret { return &corev1.Secret{Data: data} }
+	for sentence, happens := range map[string]func(h cache.ResourceEventHandler){
+		"it is emptied": func(h cache.ResourceEventHandler) { h.OnUpdate(secret(pair("cert 1", "key 1")), secret(nil)) },
+		"it loses its key": func(h cache.ResourceEventHandler) {
+			h.OnUpdate(secret(pair("cert 1", "key 1")), secret(pair("cert 2", "")))
+		},
+		"it loses its certificate": func(h cache.ResourceEventHandler) {
+			h.OnUpdate(secret(pair("cert 1", "key 1")), secret(pair("", "key 2")))
+		},
+		"it is deleted": func(h cache.ResourceEventHandler) { h.OnDelete(secret(pair("cert 1", "key 1"))) },
+		"that it was deleted is learnt late": func(h cache.ResourceEventHandler) {
+			h.OnDelete(cache.DeletedFinalStateUnknown{Key: "ns/cert", Obj: secret(pair("cert 1", "key 1"))})
+		},
+		"it comes again, empty": func(h cache.ResourceEventHandler) { h.OnAdd(secret(nil), false) },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			files := &Files{dir: t.TempDir()}
+			handler := files.handler(logr.Discard())
+			handler.OnAdd(secret(pair("cert 1", "key 1")), true)
+			assert.Equal(t, [2]string{"cert 1", "key 1"}, read(t, files.dir))
+			happens(handler)
+			assert.Equal(t, [2]string{"cert 1", "key 1"}, read(t, files.dir))
+			handler.OnUpdate(secret(nil), secret(pair("cert 3", "key 3")))
+			assert.Equal(t, [2]string{"cert 3", "key 3"}, read(t, files.dir))
+		})
+	}
+}
+
 func TestTheFilesFollowTheSecret(t *testing.T) {
 	server := shared.Server(t)
 	namespace, dir := server.Namespace(t), filepath.Join(t.TempDir(), "made")
@@ -126,7 +158,7 @@ func TestTheFilesFollowTheSecret(t *testing.T) {
 	require.NoError(t, server.Client.Update(t.Context(), secret))
 	shows("cert 2", "key 2")
 
-	// Emptied and deleted, it leaves the pair: admission goes on until there is another one.
+	// Emptied and deleted, it may come again.
 	secret.Data = nil
 	require.NoError(t, server.Client.Update(t.Context(), secret))
 	require.NoError(t, server.Client.Delete(t.Context(), secret))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
@@ -160,6 +161,7 @@ func TestASelectionOfItsOwnJobsIsRefused(t *testing.T) {
 		"all but its own":                      {"batch/v1", "Job", "default", selecting("changejob.dev/owner", "NotIn", "watcher"), nil},
 		"those of another namespace":           {"batch/v1", "Job", "other", &v1alpha.LabelSelector{}, nil},
 		"a Job's label is none of its Pods":    {"v1", "Pod", "default", selecting("stage", "In", "test"), nil},
+		"a Pod's label is none of its Job":     {"batch/v1", "Job", "default", selecting("batch.kubernetes.io/job-name", "Exists"), nil},
 		"another kind of Job":                  {"other.example/v1", "Job", "default", &v1alpha.LabelSelector{}, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -174,6 +176,58 @@ func TestASelectionOfItsOwnJobsIsRefused(t *testing.T) {
 				ref.NamespaceSelector = &v1alpha.LabelSelector{}
 			}
 			ctj.Spec.Resources = []v1alpha.ResourceReference{ref}
+			assert.ElementsMatch(t, c.want, messages(Spec(ctj)))
+		})
+	}
+}
+
+// The Pods of every Job have labels that no template names: by them, too, a ChangeTriggeredJob would select its own.
+func TestASelectionOfItsOwnPodsByTheLabelsOfEveryJobIsRefused(t *testing.T) {
+	refused := []string{"spec.resources[0].selector: Invalid value: " + SelectsItsJobs}
+	label := func(key string, operator v1alpha.LabelOperator, values ...v1alpha.LabelValue) v1alpha.LabelRequirement {
+		return v1alpha.LabelRequirement{Key: key, Operator: operator, Values: values}
+	}
+	ordinary := func(*batchv1.JobSpec) {}
+	manual := func(spec *batchv1.JobSpec) { spec.ManualSelector = new(true) }
+	indexed := func(spec *batchv1.JobSpec) {
+		spec.CompletionMode, spec.Completions = new(batchv1.IndexedCompletion), new(int32(3))
+	}
+	const name, uid, index = "batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-completion-index"
+	for sentence, c := range map[string]struct {
+		job          func(*batchv1.JobSpec)
+		requirements []v1alpha.LabelRequirement
+		want         []string
+	}{
+		"the Pods of all Jobs":                            {ordinary, []v1alpha.LabelRequirement{label(name, "Exists")}, refused},
+		"by the label of old":                             {ordinary, []v1alpha.LabelRequirement{label("job-name", "Exists")}, refused},
+		"by whose they are":                               {ordinary, []v1alpha.LabelRequirement{label(uid, "Exists")}, refused},
+		"by the label of old for that":                    {ordinary, []v1alpha.LabelRequirement{label("controller-uid", "Exists")}, refused},
+		"of all Jobs but one":                             {ordinary, []v1alpha.LabelRequirement{label(name, "NotIn", "nightly")}, refused},
+		"of all Jobs, with its own label":                 {ordinary, []v1alpha.LabelRequirement{label(name, "Exists"), label("pod", "In", "yes")}, refused},
+		"of all Jobs, with another":                       {ordinary, []v1alpha.LabelRequirement{label(name, "Exists"), label("pod", "In", "no")}, nil},
+		"of all Jobs but its own":                         {ordinary, []v1alpha.LabelRequirement{label(name, "Exists"), label("changejob.dev/owner", "NotIn", "watcher")}, nil},
+		"of one Job":                                      {ordinary, []v1alpha.LabelRequirement{label(name, "In", "nightly")}, nil},
+		"of one whose name begins as its own":             {ordinary, []v1alpha.LabelRequirement{label("job-name", "In", "watcher-migrations")}, nil},
+		"of one, by its UID":                              {ordinary, []v1alpha.LabelRequirement{label(uid, "In", "0a1b2c3d")}, nil},
+		"of no Job":                                       {ordinary, []v1alpha.LabelRequirement{label(name, "DoesNotExist")}, nil},
+		"of all Jobs, where its own do not get the label": {manual, []v1alpha.LabelRequirement{label(name, "Exists")}, nil},
+		"of no Job, where its own do not get the label":   {manual, []v1alpha.LabelRequirement{label(name, "DoesNotExist")}, refused},
+		"the first of each Job":                           {indexed, []v1alpha.LabelRequirement{label(index, "In", "0")}, refused},
+		"one that has an index":                           {indexed, []v1alpha.LabelRequirement{label(index, "Exists")}, refused},
+		"any but the first":                               {indexed, []v1alpha.LabelRequirement{label(index, "NotIn", "0")}, refused},
+		"one that its own Jobs do not have":               {indexed, []v1alpha.LabelRequirement{label(index, "In", "3", "x")}, nil},
+		"one of a Job with indexes":                       {ordinary, []v1alpha.LabelRequirement{label(index, "Exists")}, nil},
+		"what is no selector":                             {ordinary, []v1alpha.LabelRequirement{label(name, "In")}, []string{"spec.resources[0].selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			ctj := valid()
+			template, err := ctj.Spec.JobTemplate.Decode()
+			assert.NoError(t, err)
+			template.Spec.Template.Labels = map[string]string{"pod": "yes"}
+			c.job(&template.Spec)
+			ctj.Spec.JobTemplate = v1alpha.NewJobTemplate(*template)
+			selector := &v1alpha.LabelSelector{MatchExpressions: c.requirements}
+			ctj.Spec.Resources = []v1alpha.ResourceReference{{APIVersion: "v1", Kind: "Pod", Namespace: "default", Selector: selector, Fields: []string{"status.phase"}}}
 			assert.ElementsMatch(t, c.want, messages(Spec(ctj)))
 		})
 	}

@@ -3,10 +3,12 @@ package validate
 import (
 	"regexp"
 	"slices"
+	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -68,7 +70,7 @@ func checkItsJobs(ctj *v1alpha.ChangeTriggeredJob, path *field.Path) field.Error
 }
 
 // SelectsJobsOf reports whether a reference selects the Jobs that a ChangeTriggeredJob creates, or their Pods, by the labels that it
-// gives them. Of namespaces that are selected by their labels, each may be its own. What has a template that cannot be decoded
+// gives them, and those that Kubernetes gives to every Job's Pods. Of namespaces that are selected by their labels, each may be its own. What has a template that cannot be decoded
 // creates nothing.
 func SelectsJobsOf(ref *v1alpha.ResourceReference, ctj *v1alpha.ChangeTriggeredJob) bool {
 	if ref.Selector == nil || !mayBe(ref, ctj.Namespace, "") {
@@ -80,11 +82,12 @@ func SelectsJobsOf(ref *v1alpha.ResourceReference, ctj *v1alpha.ChangeTriggeredJ
 	}
 	gv, _ := groupVersion(ref.APIVersion)
 	var given map[string]string
+	var added addedLabels
 	switch gv.WithKind(ref.Kind).GroupKind() {
 	case schema.GroupKind{Group: batchv1.GroupName, Kind: "Job"}:
 		given = template.Labels
 	case schema.GroupKind{Kind: "Pod"}:
-		given = template.Spec.Template.Labels
+		given, added = template.Spec.Template.Labels, labelsOfPods(&template.Spec)
 	default:
 		return false
 	}
@@ -95,5 +98,57 @@ func SelectsJobsOf(ref *v1alpha.ResourceReference, ctj *v1alpha.ChangeTriggeredJ
 		}
 	}
 	selector, err := ref.Selector.Compile()
-	return err == nil && selector.Matches(all)
+	if err != nil {
+		return false
+	}
+	requirements, selectable := selector.Requirements()
+	return selectable && !slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return !added.match(&r, all) })
+}
+
+// addedLabels are those that Kubernetes gives to the Pods of a Job, whose values are not known before there is one: by key, which of
+// the values that a selector may name Pods of one Job after the other can have.
+type addedLabels map[string]func(value string) bool
+
+// labelsOfPods are those that the Pods of a Job have besides those of its template.
+func labelsOfPods(spec *batchv1.JobSpec) addedLabels {
+	added := addedLabels{}
+	if spec.ManualSelector == nil || !*spec.ManualSelector {
+		// A name and a UID are those of one Job: who selects by one selects no Job after that.
+		for _, key := range []string{batchv1.JobNameLabel, legacyJobName, batchv1.ControllerUidLabel, legacyControllerUID} {
+			added[key] = func(string) bool { return false }
+		}
+	}
+	if spec.CompletionMode != nil && *spec.CompletionMode == batchv1.IndexedCompletion {
+		completions := 1
+		if spec.Completions != nil {
+			completions = int(*spec.Completions)
+		}
+		added[batchv1.JobCompletionIndexAnnotation] = func(value string) bool {
+			index, err := strconv.Atoi(value)
+			return err == nil && index >= 0 && index < completions
+		}
+	}
+	return added
+}
+
+// The labels by which Pods were told whose they are before these had a domain; they have both.
+const (
+	legacyJobName       = "job-name"
+	legacyControllerUID = "controller-uid"
+)
+
+// match says whether Pods of one Job after the other can meet a requirement; set has the labels that are known.
+func (l addedLabels) match(r *labels.Requirement, set labels.Set) bool {
+	can, added := l[r.Key()]
+	if !added {
+		return r.Matches(set)
+	}
+	switch r.Operator() {
+	case selection.In, selection.Equals, selection.DoubleEquals:
+		return slices.ContainsFunc(r.ValuesUnsorted(), can)
+	case selection.DoesNotExist:
+		return false
+	default:
+		return true // they have the label, and as good as never one of a few values
+	}
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+
+	"github.com/nusnewob/kube-changejob/pkg/served"
 )
 
 const (
@@ -65,9 +65,9 @@ func (c *catalog) lookup(ctx context.Context, kind schema.GroupVersionKind) (*re
 	if !isPathSegment(kind.Version) || (kind.Group != "" && !isPathSegment(kind.Group)) {
 		return nil, NotSynced, fmt.Errorf("apiVersion %q is not a group and version", kind.GroupVersion())
 	}
-	served, _, err := c.find(ctx, kind)
-	if err != nil || served != nil {
-		return served, NotSynced, err
+	found, _, err := c.find(ctx, kind)
+	if err != nil || found != nil {
+		return found, NotSynced, err
 	}
 	versions, err := c.versions(ctx, kind.Group)
 	if err != nil {
@@ -75,16 +75,16 @@ func (c *catalog) lookup(ctx context.Context, kind schema.GroupVersionKind) (*re
 	}
 	for _, version := range versions {
 		other := kind.GroupKind().WithVersion(version)
-		served, answered, err := c.find(ctx, other)
+		found, answered, err := c.find(ctx, other)
 		switch {
 		case err != nil:
 			return nil, NotSynced, err
 		case !answered:
 			// The API server says of itself that it serves the version: what is in it is not known.
 			return nil, NotSynced, fmt.Errorf("discovery: %s is named, and cannot be found", other.GroupVersion())
-		case served != nil && version == kind.Version:
-			return served, NotSynced, nil
-		case served != nil:
+		case found != nil && version == kind.Version:
+			return found, NotSynced, nil
+		case found != nil:
 			return nil, VersionNotServed, nil
 		}
 	}
@@ -93,38 +93,19 @@ func (c *catalog) lookup(ctx context.Context, kind schema.GroupVersionKind) (*re
 
 // find returns nil where the group and version do not serve the kind; answered is false where there is nothing
 // under them at all.
-func (c *catalog) find(ctx context.Context, kind schema.GroupVersionKind) (served *resource, answered bool, err error) {
+func (c *catalog) find(ctx context.Context, kind schema.GroupVersionKind) (found *resource, answered bool, err error) {
 	var list metav1.APIResourceList
-	path := "/apis/" + kind.Group + "/" + kind.Version
-	if kind.Group == "" {
-		path = "/api/" + kind.Version
-	}
-	if answered, err = c.ask(ctx, path, "resources", &list); err != nil || !answered {
+	if answered, err = c.ask(ctx, served.Path(kind.GroupVersion()), "resources", &list); err != nil || !answered {
 		return nil, answered, err
 	}
-	for _, r := range list.APIResources {
-		if r.Kind != kind.Kind || strings.Contains(r.Name, "/") || !isPathSegment(r.Name) {
-			continue
-		}
-		found := &resource{
-			GroupVersionResource: kind.GroupVersion().WithResource(r.Name),
-			namespaced:           r.Namespaced,
-			listable:             slices.Contains(r.Verbs, "list"),
-			watchable:            slices.Contains(r.Verbs, "watch"),
-		}
-		if served == nil || found.betterThan(served) {
-			served = found
-		}
+	picked, ok := served.Pick(list.APIResources, kind.Kind)
+	if !ok {
+		return nil, true, nil
 	}
-	return served, true, nil
-}
-
-// betterThan says which of two resources of one kind to read.
-func (r *resource) betterThan(other *resource) bool {
-	if r.listable != other.listable {
-		return r.listable
-	}
-	return r.watchable && !other.watchable
+	return &resource{
+		GroupVersionResource: kind.GroupVersion().WithResource(picked.Name),
+		namespaced:           picked.Namespaced, listable: picked.Listable, watchable: picked.Watchable,
+	}, true, nil
 }
 
 func (c *catalog) versions(ctx context.Context, group string) ([]string, error) {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
+	"github.com/nusnewob/kube-changejob/pkg/when"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
@@ -547,13 +548,30 @@ func TestIdleMeansNoRequest(t *testing.T) {
 		p := startEngine(t, requests.count(server.Config))
 		p.referToA("owner", namespace, "watched")
 		p.referToA("missing", namespace, "missing")
+		conditional := refer(t, configMaps, namespace, "watched", "data.a")
+		conditional.When = mustCompileWhen(t, `object.data.a == '2'`)
+		narrow, byLabels := selects(t, "app=web", namespace), selectsIn(t, "app=web", "kubernetes.io/metadata.name="+namespace)
+		byLabels.When = mustCompileWhen(t, `object.data.a == '1'`)
+		create(t, server, labelled(namespace, "selected", "app=web", "1"))
+		again := func() {
+			p.referToA("owner", namespace, "watched")
+			p.Set(named("when"), []Reference{conditional})
+			p.Set(named("selects"), []Reference{narrow, byLabels})
+		}
+		again()
 		p.eventually(named("owner"), shows(t, "1"))
 		p.eventually(named("missing"), absent)
+		p.eventually(named("when"), comesTo(t, "1", when.False))
+		require.Eventually(t, func() bool {
+			seen, ok := p.Observe(named("selects"))
+			selected := consists(t, namespace+"/selected=1")
+			return ok && selected(seen[0]) && selected(seen[1])
+		}, patience, blink)
 		require.Eventually(t, func() bool { return requests.of("customresourcedefinitions") > 0 && requests.of("apiservices") > 0 }, patience, blink)
 		requests.settle(t)
 		before := requests.total()
 		for range 3 {
-			p.referToA("owner", namespace, "watched") // as every reconcile does
+			again() // as every reconcile does
 		}
 		require.Never(t, func() bool { return requests.total() > before }, 5*p.PollInterval, blink)
 	})

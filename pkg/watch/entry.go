@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -102,9 +103,15 @@ func (ent *entry) watch(p *watchedPath) *watchedPath {
 // drop forgets the paths that nobody references any more.
 func (ent *entry) drop() {
 	unused := func(p *watchedPath) bool { return len(p.owners) == 0 }
-	if slices.ContainsFunc(ent.paths, unused) {
-		ent.paths = slices.DeleteFunc(slices.Clone(ent.paths), unused)
+	if !slices.ContainsFunc(ent.paths, unused) {
+		return
 	}
+	for _, p := range ent.paths {
+		if p.when != nil {
+			maps.DeleteFunc(p.when.updated, func(p *watchedPath, _ moment) bool { return unused(p) })
+		}
+	}
+	ent.paths = slices.DeleteFunc(slices.Clone(ent.paths), unused)
 }
 
 // forget takes o off those who wait.

@@ -346,10 +346,12 @@ func (k *kind) keepAsking(ctx context.Context) {
 	}
 }
 
-// answered takes discovery's answer.
+// answered takes discovery's answer. One that says what is known already is nobody's news.
 func (k *kind) answered(served *resource, state State, err error, wake wakeups) {
 	switch {
 	case served != nil && k.resource != nil && *served == *k.resource:
+		return
+	case served == nil && k.resource == nil && k.state == state && sameText(k.err, err):
 		return
 	case err != nil && k.resource != nil:
 		return // what runs finds out by itself what is still there

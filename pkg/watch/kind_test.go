@@ -2,11 +2,13 @@ package watch
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -222,3 +224,50 @@ type warnings struct{ count int }
 func (w *warnings) HandleWarningHeader(int, string, string) { w.count++ }
 
 func (w *warnings) HandleWarningHeaderWithContext(context.Context, int, string, string) { w.count++ }
+
+// Discovery is asked again and again for a kind that is not served: only the first answer is news, and each that says another thing.
+func TestTheSameAnswerOfDiscoveryIsNobodysNews(t *testing.T) {
+	said := 0
+	e, err := New(Options{
+		Config: &rest.Config{Host: "http://127.0.0.1:1"}, OnChange: func(types.NamespacedName) {},
+		Log: funcr.New(func(string, string) { said++ }, funcr.Options{}),
+	})
+	require.NoError(t, err)
+	e.Set(named("selects"), []Reference{selects(t, "app=web", "ns")})
+	e.Set(named("names"), []Reference{refer(t, configMaps, "ns", "name", "data.a")})
+	k := e.kinds[configMaps]
+	served := &resource{listable: true, watchable: true, namespaced: true}
+	for _, step := range []struct {
+		sentence string
+		served   *resource
+		state    State
+		err      error
+		news     bool
+	}{
+		{"nothing is known at first", nil, NotSynced, http.ErrServerClosed, true},
+		{"nor the next time", nil, NotSynced, http.ErrServerClosed, false},
+		{"for another reason", nil, NotSynced, http.ErrHandlerTimeout, true},
+		{"it is not served", nil, KindNotServed, nil, true},
+		{"nor the next time", nil, KindNotServed, nil, false},
+		{"nor the time after that", nil, KindNotServed, nil, false},
+		{"in this version", nil, VersionNotServed, nil, true},
+		{"still not in this version", nil, VersionNotServed, nil, false},
+		{"that is not known any more", nil, NotSynced, http.ErrServerClosed, true},
+		{"it is served", served, NotSynced, nil, true},
+		{"in the same way", &resource{listable: true, watchable: true, namespaced: true}, NotSynced, nil, false},
+		{"it is not any more", nil, KindNotServed, nil, true},
+		{"nor the next time", nil, KindNotServed, nil, false},
+	} {
+		said = 0
+		var woken wakeups
+		e.update(func(wake wakeups) {
+			k.answered(step.served, step.state, step.err, wake)
+			woken = maps.Clone(wake)
+		})
+		require.Equal(t, step.news, len(woken) > 0, step.sentence)
+		require.Equal(t, step.news && step.served == nil, said > 0, step.sentence)
+		if step.news {
+			require.Len(t, woken, 2, step.sentence)
+		}
+	}
+}

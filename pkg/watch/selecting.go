@@ -315,7 +315,7 @@ func (s *selecting) moments(parts []*part, o *Observation) {
 		}
 		came, went = max(came, partCame), max(went, partWent)
 		for _, h := range pathsOf(p.holds) {
-			updated = max(updated, h.path.updated)
+			updated = max(updated, h.path.lastUpdated(whenOf(p.holds)))
 		}
 	}
 	o.Moment = uint64(s.kind.engine.tick)
@@ -471,15 +471,22 @@ func (t *tally) end() {
 	t.counts = nil
 }
 
-// admits says whether a read that is under way is to keep one more object of the selection, and whether one is.
-func (t *tally) admits(s *selection, limit int) (admitted, reading bool) {
+// reading says whether a read is under way.
+func (t *tally) reading() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts != nil
+}
+
+// admits says whether a read that is under way is to keep one more object of the selection.
+func (t *tally) admits(s *selection, limit int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.counts == nil {
-		return true, false
+		return true
 	}
 	t.counts[s]++
-	return t.counts[s] <= limit+1, true
+	return t.counts[s] <= limit+1
 }
 
 // reducer reduces the objects of the run's scope.
@@ -488,6 +495,13 @@ func (r *run) reducer(t *tally) reducer {
 		return r.kind.reduce
 	}
 	return func(event apiwatch.EventType, o raw) *object { return r.reduceSelected(event, o, t) }
+}
+
+// servedSelection is a selection that a run serves, as it was when an object was read.
+type servedSelection struct {
+	*selection
+	paths   []*watchedPath
+	tooMany bool
 }
 
 // reduceSelected reduces an object to the digests of those who select it, or to nothing where nobody does.
@@ -499,38 +513,45 @@ func (r *run) reduceSelected(event apiwatch.EventType, o raw, t *tally) *object 
 	}
 	kept := &object{}
 	kept.Namespace, kept.Name, kept.ResourceVersion = o.namespace, o.name, o.resourceVersion
-	selected := false
-	var selector labels.Selector
+	var served [2]servedSelection
+	count := 0
 	key := r.scope
 	e.mu.RLock()
 	for _, key.namespace = range namespacesOf(o.namespace) {
-		sel := k.selections[key]
-		if sel == nil || !r.scope.selects(key) {
-			continue
+		if sel := k.selections[key]; sel != nil && r.scope.selects(key) {
+			served[count] = servedSelection{sel, sel.paths, sel.tooMany}
+			count++
 		}
-		selector = sel.labels
-		admitted, reading := t.admits(sel, e.MaxMatched)
-		if !admitted || sel.tooMany && !reading {
+	}
+	e.mu.RUnlock()
+	if count == 0 {
+		return nil
+	}
+	reading := t.reading()
+	// An extension API server may not know selectors, and tell of everything: that is neither kept nor counted.
+	if selector := served[0].labels; event != apiwatch.Deleted && !selector.Empty() && !selector.Matches(labelsOf(o.json)) {
+		if reading && event == apiwatch.Added {
+			return nil
+		}
+		kept.left = true
+	}
+	selected := false
+	for _, s := range served[:count] {
+		if s.tooMany && !reading || !kept.left && !t.admits(s.selection, e.MaxMatched) {
 			continue
 		}
 		selected = true
 		if kept.paths == nil {
-			kept.paths = sel.paths // which all members share
+			kept.paths = s.paths // which all members share
 		} else {
-			kept.paths = slices.Concat(kept.paths, sel.paths)
+			kept.paths = slices.Concat(kept.paths, s.paths)
 		}
 	}
-	e.mu.RUnlock()
 	if !selected {
 		return nil
 	}
-	if event == apiwatch.Deleted {
+	if event == apiwatch.Deleted || kept.left {
 		kept.paths = nil
-		return kept
-	}
-	// An extension API server may not know selectors, and tell of everything.
-	if !selector.Empty() && !selector.Matches(labelsOf(o.json)) {
-		kept.left, kept.paths = true, nil
 		return kept
 	}
 	kept.digests = k.digests(o.json, kept.paths)

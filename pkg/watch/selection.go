@@ -27,7 +27,8 @@ type selection struct {
 	labels labels.Selector
 	// members are the selected objects.
 	members map[types.NamespacedName]member
-	// gone are the versions at which objects left while a read is under way that may still tell of them.
+	// gone are the versions at which objects left before the selection is confirmed: the read that is to do so may still tell of
+	// them. There are at most as many as may be selected.
 	gone map[types.NamespacedName]string
 	// tooMany is true from when there were more members than may be, until a read finds fewer; none are kept then.
 	// retrying is true while a goroutine sees to that read.
@@ -132,6 +133,7 @@ func (s *selection) show(items map[types.NamespacedName]*object, version string,
 	}
 	if !s.confirmed {
 		s.confirmed = true
+		clear(s.gone)
 		s.wakeAll(wake)
 	}
 	for _, p := range s.paths {
@@ -139,9 +141,6 @@ func (s *selection) show(items map[types.NamespacedName]*object, version string,
 			p.known, p.since = true, e.Clock.Now()
 			p.wakeAll(wake)
 		}
-	}
-	if s.complete() {
-		clear(s.gone)
 	}
 }
 
@@ -208,6 +207,9 @@ func (s *selection) compare(known, now member, wake wakeups) {
 		if before != after || seen != seenBefore {
 			s.sums.forget(p.when != nil)
 			p.updated = s.kind.engine.next()
+			if p.when == nil {
+				s.updated(p, known, now)
+			}
 			if p.when != nil && (now.admits(p) || !seen) {
 				p.when.came = p.updated
 			}
@@ -216,6 +218,19 @@ func (s *selection) compare(known, now member, wake wakeups) {
 			}
 			p.wakeAll(wake)
 		}
+	}
+}
+
+// updated notes for each `when` that was true of a member and still is, as far as is known, that a path selects another thing in it.
+func (s *selection) updated(p *watchedPath, known, now member) {
+	for _, condition := range s.paths {
+		if condition.when == nil || !known.mayBeAdmitted(condition) || !now.mayBeAdmitted(condition) {
+			continue
+		}
+		if condition.when.updated == nil {
+			condition.when.updated = map[*watchedPath]moment{}
+		}
+		condition.when.updated[p] = p.updated
 	}
 }
 
@@ -232,7 +247,7 @@ func (s *selection) moved(came, went []member, wake wakeups) {
 		if p.when == nil {
 			continue
 		}
-		admitted := func(m member) bool { return m.admits(p) || !slices.Contains(m.paths, p) }
+		admitted := func(m member) bool { return m.mayBeAdmitted(p) }
 		if slices.ContainsFunc(came, admitted) {
 			p.when.came = now
 		}
@@ -261,9 +276,7 @@ func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
 	name := types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
 	known, selected := s.members[name]
 	if !exists {
-		if !s.complete() {
-			s.gone[name] = o.ResourceVersion
-		}
+		s.left(name, o.ResourceVersion)
 		if selected {
 			delete(s.members, name)
 			s.moved(nil, []member{known}, wake)
@@ -284,12 +297,29 @@ func (s *selection) event(o *object, exists bool, wake wakeups) (news bool) {
 	for _, p := range s.paths {
 		if _, seen := now.digest(p); p.known && !seen {
 			// It was reduced before the path joined, and its version cannot be compared with that of the read since.
-			p.known = false
+			p.known, p.since = false, s.kind.engine.Clock.Now()
 			p.joined = s.kind.engine.next()
 			s.kind.join(&s.entry)
 		}
 	}
 	return true
+}
+
+// left remembers an object that has left before the selection is confirmed. Where that takes so long that there are too many, as
+// it does for ever where the operator may watch and not list, what is remembered is forgotten together with the reads that are under
+// way, and the selection is read anew with its watch.
+func (s *selection) left(name types.NamespacedName, version string) {
+	if s.confirmed {
+		return
+	}
+	if s.gone[name] = version; len(s.gone) <= s.kind.engine.MaxMatched {
+		return
+	}
+	clear(s.gone)
+	s.joined = s.kind.engine.next()
+	if r := s.kind.server(&s.entry); r != nil && r.again != nil {
+		r.again()
+	}
 }
 
 // overflow keeps nothing more of a selection that is too large, and sees to it that it is read again from time to time.
@@ -304,7 +334,7 @@ func (s *selection) overflow(wake wakeups) {
 		s.went = s.came
 		for _, p := range s.paths {
 			if p.updated = s.came; p.when != nil {
-				p.when.came, p.when.went = s.came, s.came
+				p.when.forget(s.came)
 			}
 		}
 		e.Log.Info("a selector selects too many objects", "kind", s.kind.gvk.String(), "scope", s.key.String(), "limit", e.MaxMatched)

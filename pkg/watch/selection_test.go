@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	testclock "k8s.io/utils/clock/testing"
 
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
@@ -429,22 +430,31 @@ func TestASelectionOfAKindThatCannotBeWatchedIsPolled(t *testing.T) {
 }
 
 func TestAServerThatDoesNotSelectIsNotBelieved(t *testing.T) {
-	server := servers["with WatchList"].Server(t)
-	ns := server.Namespace(t)
-	create(t, server, labelled(ns, "one", "app=web", "1"))
-	create(t, server, labelled(ns, "other", "app=db", "1"))
-	p := startEngine(t, wrapped(server.Config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
-		query := r.URL.Query()
-		query.Del("labelSelector")
-		r = r.Clone(r.Context())
-		r.URL.RawQuery = query.Encode()
-		return next.RoundTrip(r)
-	}))
-	p.Set(named("owner"), []Reference{selects(t, "app=web", ns)})
-	p.eventually(named("owner"), consists(t, ns+"/one=1"))
-	create(t, server, labelled(ns, "new", "app=db", "1"))
-	put(t, server, labelled(ns, "one", "app=db", "1"))
-	p.eventually(named("owner"), consists(t))
+	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
+		ns := server.Namespace(t)
+		create(t, server, labelled(ns, "one", "app=web", "1"))
+		for i := range 5 { // more than may be selected, and before what is
+			create(t, server, labelled(ns, fmt.Sprint("another-", i), "app=db", "1"))
+		}
+		p := startEngine(t, wrapped(server.Config, func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+			query := r.URL.Query()
+			query.Del("labelSelector")
+			r = r.Clone(r.Context())
+			r.URL.RawQuery = query.Encode()
+			return next.RoundTrip(r)
+		}), func(o *Options) { o.MaxMatched = 2 })
+		p.Set(named("owner"), []Reference{selects(t, "app=web", ns)})
+		p.eventually(named("owner"), consists(t, ns+"/one=1"))
+		late := selects(t, "app=web", ns)
+		late.Paths = append(late.Paths, path(t, "data.b"))
+		p.Set(named("late"), []Reference{late}) // for which it is listed
+		p.eventually(named("late"), func(o Observation) bool { return o.State == Synced && o.Matched == 1 })
+		create(t, server, labelled(ns, "new", "app=db", "1"))
+		create(t, server, labelled(ns, "two", "app=web", "1"))
+		p.eventually(named("owner"), consists(t, ns+"/one=1", ns+"/two=1"))
+		put(t, server, labelled(ns, "one", "app=db", "1"))
+		p.eventually(named("owner"), consists(t, ns+"/two=1"))
+	})
 }
 
 func TestSelectionsOfAKindThatComesAndGoes(t *testing.T) {
@@ -537,4 +547,73 @@ func FuzzLabels(f *testing.F) {
 		}
 		require.Equal(t, web.Matches(labels.Set(plain)), web.Matches(set))
 	})
+}
+
+// stillSelection is an engine that is never started, with a selection of one owner and a run that serves it and does nothing by itself.
+func stillSelection(t *testing.T, maxMatched int) (*Engine, *testclock.FakeClock, *selection, *run) {
+	t.Helper()
+	clock := testclock.NewFakeClock(time.Unix(1e9, 0))
+	e, err := New(Options{Config: &rest.Config{Host: "http://127.0.0.1:1"}, OnChange: func(types.NamespacedName) {}, Clock: clock, MaxMatched: maxMatched})
+	require.NoError(t, err)
+	e.Set(named("owner"), []Reference{selects(t, "app=web", "ns")})
+	k := e.kinds[configMaps]
+	e.update(func(wake wakeups) {
+		k.answered(&resource{listable: true, watchable: true, namespaced: true}, NotSynced, nil, wake)
+	})
+	key := scope{namespace: "ns", selector: "app=web"}
+	r := &run{kind: k, resource: *k.resource, scope: key, joins: map[*entry]struct{}{}, joined: make(chan struct{}, 1)}
+	k.runs[key], k.planned[key] = r, true
+	e.update(r.sync)
+	return e, clock, k.selections[key], r
+}
+
+// selectedObject is an object as it was reduced to paths.
+func selectedObject(name, version string, paths ...*watchedPath) *object {
+	o := &object{paths: paths, digests: make([]fieldpath.Digest, len(paths))}
+	o.Namespace, o.Name, o.ResourceVersion = "ns", name, version
+	return o
+}
+
+// An operator that may watch and not list never reads what joins a watch that runs: what leaves meanwhile is not remembered for ever.
+func TestWhatLeavesBeforeASelectionIsKnownIsRememberedWithinBounds(t *testing.T) {
+	e, _, s, r := stillSelection(t, 3)
+	again := 0
+	r.again = func() { again++ }
+	early := e.next()
+	for i := range 10 {
+		e.update(func(wake wakeups) { s.event(selectedObject(fmt.Sprint(i), fmt.Sprint(100+i)), false, wake) })
+		require.LessOrEqual(t, len(s.gone), 3)
+	}
+	require.Equal(t, 2, again, "it is read anew with its watch")
+	items := map[types.NamespacedName]*object{{Namespace: "ns", Name: "0"}: selectedObject("0", "50", s.paths...)}
+	e.update(func(wake wakeups) { s.show(items, "60", early, false, wake) })
+	require.False(t, s.confirmed, "a read that may tell of what is forgotten is not believed")
+	require.Empty(t, s.members)
+	e.update(func(wake wakeups) { s.show(nil, "200", e.next(), true, wake) })
+	require.True(t, s.confirmed)
+	e.update(func(wake wakeups) { s.event(selectedObject("0", "201"), false, wake) })
+	require.Empty(t, s.gone, "once it is known, nothing needs to be remembered")
+}
+
+// Of a path that is to be read anew, status says nothing for a while, as of one that joins.
+func TestAPathThatIsToBeReadAnewIsUnseenSinceThen(t *testing.T) {
+	e, clock, s, _ := stillSelection(t, 0)
+	former := s.paths
+	items := map[types.NamespacedName]*object{{Namespace: "ns", Name: "one"}: selectedObject("one", "x1", former...)}
+	e.update(func(wake wakeups) { s.show(items, "x2", e.next(), true, wake) })
+	more := selects(t, "app=web", "ns")
+	more.Paths = append(more.Paths, path(t, "data.b"))
+	e.Set(named("owner"), []Reference{more})
+	items = map[types.NamespacedName]*object{{Namespace: "ns", Name: "one"}: selectedObject("one", "x1", s.paths...)}
+	e.update(func(wake wakeups) { s.show(items, "x2", e.next(), false, wake) })
+	state := func() Observation {
+		observations, _ := e.Observe(named("owner"))
+		return observations[0]
+	}
+	require.Equal(t, Synced, state().State)
+
+	clock.Step(time.Hour)
+	e.update(func(wake wakeups) { s.event(selectedObject("one", "x3", former...), true, wake) })
+	require.Equal(t, NotSynced, state().State)
+	require.Equal(t, clock.Now(), state().Since)
 }

@@ -15,12 +15,31 @@ type condition struct {
 	absent fieldpath.Digest
 	// came and went are when it last came to be true of a selected object, and ceased to be.
 	came, went moment
+	// updated is when a path last came to select another thing in an object of which it was true before, and was then; what was
+	// before began is not known.
+	updated map[*watchedPath]moment
+	began   moment
 }
 
 // begin is called when the first reference has it watched: what was before is not known.
 func (c *condition) begin(now moment) {
 	c.absent = resultDigest(c.expression.Evaluate(nil))
-	c.came, c.went = now, now
+	c.forget(now)
+}
+
+// forget is called when it is not known what has happened up to now.
+func (c *condition) forget(now moment) {
+	c.came, c.went, c.began = now, now, now
+	clear(c.updated)
+}
+
+// lastUpdated is when a path last came to select another thing in one of the objects of which the condition is true, or of all where
+// there is none. One that comes or goes by the condition is not updated, whatever else changes in it.
+func (p *watchedPath) lastUpdated(condition *watchedPath) moment {
+	if condition == nil {
+		return p.updated
+	}
+	return min(p.updated, max(condition.when.began, condition.when.updated[p]))
 }
 
 // absent is the digest where the object does not exist.
@@ -84,7 +103,7 @@ func pathsOf(holds []hold) []hold {
 	return holds[:len(holds)-1]
 }
 
-// digestsOf makes the digests of paths, and evaluates what is to be.
+// digestsOf makes the digests of paths, and evaluates what is to be. However many expressions there are, the object is decoded once.
 func digestsOf(json []byte, paths []*watchedPath) []fieldpath.Digest {
 	compiled := make([]*fieldpath.Path, 0, len(paths))
 	for _, p := range paths {
@@ -96,15 +115,21 @@ func digestsOf(json []byte, paths []*watchedPath) []fieldpath.Digest {
 	if len(digests) == len(paths) {
 		return digests
 	}
-	all := make([]fieldpath.Digest, len(paths))
+	object, all := when.Decode(json), make([]fieldpath.Digest, len(paths))
 	for i, p := range paths {
 		if p.when != nil {
-			all[i] = resultDigest(p.when.expression.Evaluate(json))
+			all[i] = resultDigest(p.when.expression.EvaluateFor(object))
 			continue
 		}
 		all[i], digests = digests[0], digests[1:]
 	}
 	return all
+}
+
+// mayBeAdmitted says whether the object is admitted, or it is not known of it.
+func (m member) mayBeAdmitted(condition *watchedPath) bool {
+	_, seen := m.digest(condition)
+	return !seen || m.admits(condition)
 }
 
 // admits says whether an object is one of those that a reference selects: with a `when`, only while that is true of it.

@@ -1,10 +1,13 @@
 package watch
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 
+	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 	"github.com/nusnewob/kube-changejob/pkg/when"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
@@ -119,6 +122,85 @@ func TestAWhenIsAPartOfASelection(t *testing.T) {
 			return ok && consists(t, ns+"/one=3", ns+"/zoo=3")(seen[0]) && consists(t)(seen[1])
 		}, patience, blink)
 	})
+}
+
+// In a selection with a `when`, an object of which it becomes true has come, and one of which it ceases to be true has gone, whatever else
+// changes in them; what changes in the others is nobody's.
+func TestAWhenTellsHowTheSelectionHasChanged(t *testing.T) {
+	onEachServer(t, func(t *testing.T, server *apiserver.Server) {
+		ns := server.Namespace(t)
+		object := func(name, a, b, ready string) *corev1.ConfigMap {
+			o := configMap(ns, name, "a", a, "b", b, "ready", ready)
+			o.Labels = map[string]string{"app": "web"}
+			return o
+		}
+		create(t, server, object("one", "1", "1", "yes"))
+		create(t, server, object("two", "1", "1", "no"))
+		p := startEngine(t, server.Config)
+		all, owner, other := selects(t, "app=web", ns), selects(t, "app=web", ns), selects(t, "app=web", ns)
+		all.Paths = []*fieldpath.Path{path(t, "data")}
+		other.Paths = []*fieldpath.Path{path(t, "data.b")}
+		owner.When = mustCompileWhen(t, `object.data.ready == 'yes'`)
+		other.When = owner.When
+		p.Set(named("all"), []Reference{all})
+		p.Set(named("owner"), []Reference{owner})
+		p.Set(named("other"), []Reference{other})
+		for _, name := range []string{"all", "owner", "other"} {
+			p.eventuallyState(named(name), Synced)
+		}
+		type moved struct{ created, updated, deleted bool }
+		since := func(name string, before Observation) moved {
+			now := p.see(named(name))
+			return moved{now.LastCreated > before.Moment, now.LastUpdated > before.Moment, now.LastDeleted > before.Moment}
+		}
+		for _, step := range []struct {
+			sentence     string
+			do           *corev1.ConfigMap
+			owner, other moved
+		}{
+			{"what it is not true of changes", object("two", "2", "2", "no"), moved{}, moved{}},
+			{"it becomes true of what changes", object("two", "3", "2", "yes"), moved{created: true}, moved{created: true}},
+			{"what it is true of changes", object("one", "2", "1", "yes"), moved{updated: true}, moved{}},
+			{"and in what another looks at", object("one", "2", "2", "yes"), moved{}, moved{updated: true}},
+			{"and in what neither looks at", func() *corev1.ConfigMap { o := object("one", "2", "2", "yes"); o.Data["c"] = "1"; return o }(), moved{}, moved{}},
+			{"it ceases to be true of what changes", object("one", "4", "4", "no"), moved{deleted: true}, moved{deleted: true}},
+			{"what it is true of no more changes", object("one", "5", "5", "no"), moved{}, moved{}},
+		} {
+			seen, ofOwner, ofOther := p.see(named("all")), p.see(named("owner")), p.see(named("other"))
+			put(t, server, step.do)
+			p.eventually(named("all"), func(o Observation) bool { return o.State == Synced && o.Digests[0] != seen.Digests[0] })
+			require.Equal(t, step.owner, since("owner", ofOwner), step.sentence)
+			require.Equal(t, step.other, since("other", ofOther), step.sentence)
+		}
+	})
+}
+
+func TestAWhenForgetsThePathsThatNobodyReferencesAnyMore(t *testing.T) {
+	s := newStill(t)
+	for i := range 100 {
+		s.refer("changing", fmt.Sprint("data.x", i))
+		condition := s.watch(&watchedPath{when: &condition{expression: mustCompileWhen(t, `object == null`)}})
+		if i == 0 {
+			condition.owners = append(condition.owners, &owner{})
+			condition.when.updated = map[*watchedPath]moment{}
+		}
+		for _, p := range s.paths {
+			if p.when == nil {
+				condition.when.updated[p] = s.begin()
+			}
+		}
+		require.LessOrEqual(t, len(condition.when.updated), 2)
+	}
+}
+
+func TestDigestsAndResultsKeepTheirPlaces(t *testing.T) {
+	of := func(expression string) *watchedPath {
+		return &watchedPath{when: &condition{expression: mustCompileWhen(t, expression)}}
+	}
+	a, b := &watchedPath{path: path(t, "data.a")}, &watchedPath{path: path(t, "data.b")}
+	object := []byte(`{"data":{"a":"1","b":"2"}}`)
+	require.Equal(t, []fieldpath.Digest{resultDigest(when.True), a.path.Digest(object), resultDigest(when.False), resultDigest(when.Failed), b.path.Digest(object)},
+		digestsOf(object, []*watchedPath{of(`object.data.a == '1'`), a, of(`object.data.b == '1'`), of(`object.data.c == '1'`), b}))
 }
 
 func TestASelectionTellsHowItHasChanged(t *testing.T) {

@@ -24,6 +24,12 @@ import (
 // MaxLength is the longest expression, in characters.
 const MaxLength = 1024
 
+// costLimit is what one evaluation may cost, in CEL's units: a few milliseconds, no more than to decode a large object. It is a fiftieth
+// of what Kubernetes allows a rule, which is asked when somebody writes; this one is evaluated for each version of an object by
+// whoever reads the watch, which may be everybody's. To look through a hundred containers or conditions costs less than a
+// thousand, and through five variables of each some four thousand.
+const costLimit = celconfig.PerCallLimit / 50
+
 // variable is what an expression calls the object.
 const variable = "object"
 
@@ -48,6 +54,8 @@ const (
 type Expression struct {
 	text    string
 	program cel.Program
+	// absent is what it comes to where the object does not exist.
+	absent Result
 }
 
 // environmentOnce makes what expressions are compiled with, some megabytes, when the first one is.
@@ -91,14 +99,16 @@ func compile(text string) (*Expression, error) {
 		return nil, fmt.Errorf("must be a bool, not %s%s", output, hint)
 	}
 	program, err := env.Program(ast,
-		cel.CostLimit(celconfig.PerCallLimit),
+		cel.CostLimit(costLimit),
 		cel.CostTracking(&library.CostEstimator{}),
 		cel.InterruptCheckFrequency(celconfig.CheckFrequency),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be evaluated: %w", err)
 	}
-	return &Expression{text: text, program: program}, nil
+	e := &Expression{text: text, program: program}
+	e.absent = e.evaluate(nil)
+	return e, nil
 }
 
 // oneLine is what the compiler says, without the lines that show the expression again.
@@ -117,21 +127,47 @@ func oneLine(issues *cel.Issues) string {
 // String returns the expression as it was written.
 func (e *Expression) String() string { return e.text }
 
+// Object is an object as expressions read it; the zero value is one that does not exist, which is null.
+type Object struct {
+	fields map[string]any
+	exists bool
+}
+
+// Decode reads an object, given as JSON; nil is one that does not exist. What is no object has no fields, and every expression
+// fails of it. Several expressions may read it at once.
+func Decode(json []byte) Object {
+	if json == nil {
+		return Object{}
+	}
+	o := Object{exists: true}
+	if utiljson.Unmarshal(json, &o.fields) != nil {
+		o.fields = nil
+	}
+	return o
+}
+
 // Evaluate returns what the expression comes to for an object, given as JSON; nil is one that does not exist, which is null.
-func (e *Expression) Evaluate(object []byte) (result Result) {
+func (e *Expression) Evaluate(object []byte) Result { return e.EvaluateFor(Decode(object)) }
+
+// EvaluateFor is Evaluate for an object that has been decoded. What an expression comes to where there is none is known since it was
+// compiled, and costs nothing.
+func (e *Expression) EvaluateFor(object Object) Result {
+	if !object.exists {
+		return e.absent
+	}
+	if object.fields == nil {
+		return Failed
+	}
+	return e.evaluate(object.fields)
+}
+
+// evaluate takes the fields of an object, or nil for null.
+func (e *Expression) evaluate(value any) (result Result) {
 	defer func() {
 		if recover() != nil { // a library that panics takes nobody else's watch with it
 			result = Failed
 		}
 	}()
-	var value any
-	if object != nil {
-		var fields map[string]any
-		if err := utiljson.Unmarshal(object, &fields); err != nil {
-			return Failed
-		}
-		value = fields
-	}
 	out, _, err := e.program.Eval(map[string]any{variable: value})
 	switch {
 	case err != nil:

@@ -1,13 +1,18 @@
 package when
 
 import (
+	"encoding/json"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types/ref"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
 const rolledOut = `object.metadata.generation == object.status.observedGeneration && object.status.?updatedReplicas.orValue(0) == object.spec.replicas`
@@ -76,6 +81,100 @@ func TestWhatTakesTooMuchFails(t *testing.T) {
 	list := "[" + strings.Repeat("1,", 199) + "1]"
 	assert.Equal(t, Failed, e.Evaluate([]byte(`{"l":`+list+`}`)))
 	assert.Equal(t, True, e.Evaluate([]byte(`{"l":[1,2]}`)), "and holds up no other")
+
+	ten := "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
+	e, err = Compile(ten + `.all(a, ` + ten + `.all(b, ` + ten + `.all(c, ` + ten + `.all(d, a + b + c + d >= 0))))`)
+	require.NoError(t, err)
+	assert.Equal(t, Failed, e.Evaluate([]byte(`{}`)), "whatever the object is")
+	assert.Equal(t, Failed, e.Evaluate(nil))
+}
+
+// counted counts how often a program is evaluated.
+type counted struct {
+	cel.Program
+	evaluations int
+}
+
+func (c *counted) Eval(input any) (ref.Val, *cel.EvalDetails, error) {
+	c.evaluations++
+	return c.Program.Eval(input)
+}
+
+// The engine asks for it under its lock.
+func TestWhatAnExpressionComesToWithoutAnObjectIsKnownSinceItWasCompiled(t *testing.T) {
+	for expression, want := range map[string]Result{`object == null`: True, `object != null`: False, `object.a == 1`: Failed} {
+		e, err := compile(expression)
+		require.NoError(t, err)
+		program := &counted{Program: e.program}
+		e.program = program
+		assert.Equal(t, want, e.Evaluate(nil), expression)
+		assert.Zero(t, program.evaluations)
+		e.Evaluate([]byte(`{"a":1}`))
+		assert.Equal(t, 1, program.evaluations)
+	}
+}
+
+// large is an object as large as they come: a Pod of so many containers with so many variables each, and as many conditions.
+func large(t *testing.T, containers, variables int) []byte {
+	t.Helper()
+	list := func(count int, item func(i int) map[string]any) []map[string]any {
+		items := make([]map[string]any, 0, count)
+		for i := range count {
+			items = append(items, item(i))
+		}
+		return items
+	}
+	whole, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"generation": 2, "name": "web", "labels": map[string]any{"app": "web"}},
+		"spec": map[string]any{"replicas": 3, "containers": list(containers, func(i int) map[string]any {
+			return map[string]any{"name": fmt.Sprint("container-", i), "image": fmt.Sprintf("registry.example.com/team/app-%d:v1.2.3", i),
+				"env": list(variables, func(i int) map[string]any {
+					return map[string]any{"name": fmt.Sprint("VARIABLE_", i), "value": strings.Repeat("v", 100)}
+				})}
+		})},
+		"status": map[string]any{
+			"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3, "phase": "Running",
+			"containerStatuses": list(containers, func(i int) map[string]any {
+				return map[string]any{"name": fmt.Sprint("container-", i), "ready": true, "restartCount": 0, "state": map[string]any{"running": map[string]any{}}}
+			}),
+			"conditions": append(list(containers-1, func(i int) map[string]any {
+				return map[string]any{"type": fmt.Sprint("Condition", i), "status": "True", "reason": "AsExpected"}
+			}), map[string]any{"type": "Ready", "status": "True"}, map[string]any{"type": "Complete", "status": "True"}),
+		},
+		"data": map[string]any{"config": strings.Repeat("a line of a configuration\n", 1000)},
+	})
+	require.NoError(t, err)
+	return whole
+}
+
+// What people write is far below the limit, however large the object is; what reads the watch for everybody is held up by no more
+// than the limit.
+func TestWhatPeopleWriteIsFarBelowTheLimit(t *testing.T) {
+	object := large(t, 100, 5)
+	for sentence, expression := range map[string]string{
+		"a Deployment is rolled out, as the guide has it": `object.metadata.generation == object.status.observedGeneration && ` +
+			`object.status.?updatedReplicas.orValue(0) == object.spec.replicas && object.status.?availableReplicas.orValue(0) == object.spec.replicas && ` +
+			`object.status.?replicas.orValue(0) == object.spec.replicas`,
+		"a Node is ready, as the guide has it":     `object.status.?conditions.orValue([]).exists(c, c.type == 'Ready' && c.status == 'True')`,
+		"a Job has ended, as the examples have it": `object.status.?conditions.orValue([]).exists(c, c.type in ['Complete', 'Failed'] && c.status == 'True')`,
+		"a phase":                             `object.status.phase == 'Running' && object.metadata.labels['app'] in ['web', 'db', 'cache']`,
+		"all containers are ready":            `object.status.containerStatuses.all(c, c.ready && c.restartCount == 0)`,
+		"each image is of one's own registry": `object.spec.containers.all(c, c.image.startsWith('registry.example.com/') && c.image.matches('^[a-z./-]+-[0-9]+:v[0-9.]+$'))`,
+		"no variable is empty":                `object.spec.containers.all(c, c.?env.orValue([]).all(e, has(e.value) && e.value != ''))`,
+		"the names of those that wait":        `object.status.containerStatuses.filter(c, !has(c.state.running)).map(c, c.name).size() == 0`,
+		"a text in a configuration":           `!object.data.config.contains('debug: true')`,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			e, err := Compile(expression)
+			require.NoError(t, err)
+			assert.Equal(t, True, e.Evaluate(object))
+			var fields map[string]any
+			require.NoError(t, utiljson.Unmarshal(object, &fields))
+			_, details, err := e.program.Eval(map[string]any{variable: fields})
+			require.NoError(t, err)
+			assert.Less(t, *details.ActualCost(), uint64(costLimit/2))
+		})
+	}
 }
 
 func TestAnExpressionIsCompiledOnceWhileItIsHeld(t *testing.T) {
