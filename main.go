@@ -150,11 +150,11 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	if err := mgr.Add(key); err != nil {
 		return err
 	}
-	tracer, err := addTracing(ctx, mgr, o)
+	traces, err := newExporter(ctx, mgr, o)
 	if err != nil {
 		return err
 	}
-	if err := addController(mgr, o, key.Key(), lease, tracer); err != nil {
+	if err := addController(mgr, o, key.Key(), lease, traces.Tracer()); err != nil {
 		return err
 	}
 	var webhookReady healthz.Checker
@@ -166,6 +166,13 @@ func run(ctx context.Context, args []string, env func(string) string) error {
 	if err := addProbes(mgr, webhookReady); err != nil {
 		return err
 	}
+	return start(ctx, mgr, traces)
+}
+
+// start runs the manager until it ends, and then sends the last traces. They are no runnable of the manager's: of these it ends the
+// reconcilers last, whose spans would be lost, and it gives the lease back only when all have ended.
+func start(ctx context.Context, mgr interface{ Start(context.Context) error }, traces *tracing.Exporter) error {
+	defer traces.End()
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -371,19 +378,15 @@ func modernTLS(config *tls.Config) {
 	config.NextProtos = []string{"http/1.1"}
 }
 
-// addTracing adds the export of traces, and returns what makes them; nil where nothing is traced.
-func addTracing(ctx context.Context, mgr manager.Manager, o *options) (trace.Tracer, error) {
+// newExporter returns the export of traces; nil where nothing is traced.
+func newExporter(ctx context.Context, mgr manager.Manager, o *options) (*tracing.Exporter, error) {
 	if o.otlpEndpoint == "" {
 		return nil, nil
 	}
 	if err := trustPublicAuthorities(o.otlpEndpoint); err != nil {
 		return nil, err
 	}
-	exporter, err := tracing.New(ctx, o.otlpEndpoint, version, mgr.GetLogger().WithName("tracing"))
-	if err != nil {
-		return nil, err
-	}
-	return exporter.Tracer(), mgr.Add(exporter)
+	return tracing.New(ctx, o.otlpEndpoint, version, mgr.GetLogger().WithName("tracing"))
 }
 
 // addController adds the watch engine and the reconciler, and what measures both.

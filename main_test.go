@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nusnewob/kube-changejob/pkg/tracing"
 	"github.com/nusnewob/kube-changejob/pkg/watch"
+	"github.com/nusnewob/kube-changejob/test/collector"
 )
 
 func environment(values map[string]string) func(string) string {
@@ -174,4 +178,31 @@ users: [{name: nobody, user: {}}]
 	ended, end := context.WithCancel(t.Context())
 	end()
 	require.NoError(t, run(ended, nil, env))
+}
+
+// runs is a manager that does this.
+type runs func(context.Context) error
+
+func (r runs) Start(ctx context.Context) error { return r(ctx) }
+
+// TestWhatIsDoneLastIsTraced: reconcilers do something when they are to end already.
+func TestWhatIsDoneLastIsTraced(t *testing.T) {
+	for does, failure := range map[string]error{"where all went well": nil, "where the lease was lost": errors.New("leader election lost")} {
+		t.Run(does, func(t *testing.T) {
+			c := collector.Start(t)
+			traces, err := tracing.New(t.Context(), c.Endpoint, "v1", logr.Discard())
+			require.NoError(t, err)
+			ended, end := context.WithCancel(t.Context())
+			end()
+			err = start(ended, runs(func(ctx context.Context) error {
+				<-ctx.Done()
+				_, span := traces.Tracer().Start(t.Context(), "write status")
+				span.End()
+				return failure
+			}), traces)
+			require.ErrorIs(t, err, failure)
+			assert.Contains(t, c.Text(), "write status")
+		})
+	}
+	require.NoError(t, start(t.Context(), runs(func(context.Context) error { return nil }), nil), "and where nothing is traced")
 }

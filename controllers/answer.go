@@ -23,11 +23,7 @@ var waitedLabel = map[bool]string{false: "false", true: "true"}
 // answer forgets the change that was seen unless it is still pending by what was decided, and remembers if it is the ChangeTriggeredJob that
 // lets it wait.
 func (r *record) answer(ctj *v1alpha.ChangeTriggeredJob, decision trigger.Decision) {
-	status := decision.Status
-	if status == nil {
-		status = &ctj.Status
-	}
-	switch reason := pendingReason(status); {
+	switch reason := pendingReason(statusOf(ctj, decision)); {
 	case reason == "":
 		r.seen = firstSeen{}
 	case slices.Contains(askedReasons, reason):

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -210,6 +211,7 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 	if err := r.writeStatus(ctx, ctj, record, decision, input.Jobs); err != nil {
 		return ctrl.Result{}, err
 	}
+	record.countUnlisted(statusOf(ctj, decision), input.Jobs)
 	record.marks = decision.Marks
 	if decision.Adopted != 0 {
 		record.refusal = nil
@@ -315,10 +317,42 @@ func (r *Reconciler) report(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 		}
 		r.emit(ctj, event)
 	}
-	if decision.Skip != record.skip && decision.Skip != "" {
-		log.FromContext(ctx).Info("Pending, not triggered", "why", decision.Skip)
+	if reason := record.beginsToWait(ctj, decision); reason != "" {
+		log.FromContext(ctx).Info("Pending, not triggered", "reason", reason, "why", decision.Skip)
 	}
-	record.skip = decision.Skip
+}
+
+// beginsToWait returns the reason of a wait that begins with this decision, or is for something else than before; else it is empty. It goes
+// by the reason, since what is said of a wait can be new each second: while something settles, each change moves the end.
+func (r *record) beginsToWait(ctj *v1alpha.ChangeTriggeredJob, decision trigger.Decision) string {
+	before := r.waits
+	r.waits = ""
+	if decision.Skip == "" {
+		return ""
+	}
+	status := statusOf(ctj, decision)
+	if decision.Status == nil && decision.Deferred != nil {
+		status = decision.Deferred
+	}
+	r.waits = unknownWait
+	if c := meta.FindStatusCondition(status.Conditions, trigger.ConditionProgressing); c != nil {
+		r.waits = c.Reason
+	}
+	if r.waits == before {
+		return ""
+	}
+	return r.waits
+}
+
+// unknownWait is the reason of a wait while status says nothing yet.
+const unknownWait = "Unknown"
+
+// statusOf is the status that a decision leaves.
+func statusOf(ctj *v1alpha.ChangeTriggeredJob, decision trigger.Decision) *v1alpha.ChangeTriggeredJobStatus {
+	if decision.Status != nil {
+		return decision.Status
+	}
+	return &ctj.Status
 }
 
 func (r *Reconciler) emit(ctj *v1alpha.ChangeTriggeredJob, event trigger.Event) {

@@ -60,8 +60,11 @@ type record struct {
 	// statusWritten is when status was last written.
 	statusWritten time.Time
 
-	// skip is the reason for waiting that was logged last.
-	skip string
+	// waits is the reason of the condition Progressing under which a wait was logged last; empty while nothing waits.
+	waits string
+
+	// unlisted are the Jobs that run and that status has no room for.
+	unlisted []string
 
 	// seen is the first change that is pending and was seen by this process. Of what is not pending, nothing is remembered.
 	seen firstSeen

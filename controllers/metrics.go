@@ -17,9 +17,6 @@ var triggerReasons = []string{string(trigger.ReasonChange), string(trigger.Reaso
 // askedReasons are for what a pending change waits because its ChangeTriggeredJob asks for it.
 var askedReasons = slices.Concat(trigger.Skips, []string{trigger.ReasonRetrying, trigger.ReasonLoopSuspected})
 
-// pendingReasons are for what a pending change can wait.
-var pendingReasons = slices.Concat(askedReasons, []string{trigger.ReasonTriggering, trigger.ReasonJobNotCreated, trigger.ReasonNameTaken})
-
 // degradedReasons are why a ChangeTriggeredJob can need attention.
 var degradedReasons = []string{
 	trigger.ReasonInvalidSpec, trigger.ReasonForbidden, trigger.ReasonKindNotServed, trigger.ReasonTooManyObjects, trigger.ReasonNotSynced,
@@ -54,7 +51,8 @@ var (
 		[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
 		metrics.Label{Name: "waited", Values: []string{"false", "true"}})
 	jobOutcomes = metrics.NewCounters("changejob_job_outcomes_total",
-		"Jobs that have ended, by how. Unknown are those that were gone before their end was seen: deleted, or replaced.",
+		"Jobs that have ended, by how. Unknown are those that were gone before their end was seen: deleted, or replaced. Of more than 50 that run at a "+
+			"time for one ChangeTriggeredJob, the oldest are left out where they end while no operator runs.",
 		metrics.Label{Name: "outcome", Values: []string{string(v1alpha.JobSucceeded), string(v1alpha.JobFailed), outcomeUnknown}})
 	jobsAdopted = metrics.NewCounter("changejob_jobs_adopted_total",
 		"Jobs that were created before an interruption, and taken over after it.")
@@ -83,7 +81,7 @@ var (
 		Help: "ChangeTriggeredJobs that there are."})
 	pendingGauge = metrics.Describe(metrics.Definition{Name: "changejob_pending", Type: metrics.Gauge, Leader: true,
 		Help:   "ChangeTriggeredJobs for which something is pending, by what it waits for: the reason of their condition Progressing.",
-		Labels: []metrics.Label{{Name: "reason", Values: pendingReasons, Open: true}}})
+		Labels: []metrics.Label{{Name: "reason", Values: trigger.Waits, Open: true}}})
 	degradedGauge = metrics.Describe(metrics.Definition{Name: "changejob_degraded", Type: metrics.Gauge, Leader: true,
 		Help:   "ChangeTriggeredJobs that need attention, by the reason of their condition Degraded.",
 		Labels: []metrics.Label{{Name: "reason", Values: degradedReasons, Open: true}}})
@@ -95,7 +93,7 @@ func pendingReason(status *v1alpha.ChangeTriggeredJobStatus) string {
 	if c == nil || c.Status != metav1.ConditionTrue || c.Reason == trigger.ReasonJobActive {
 		return ""
 	}
-	return known(c.Reason, pendingReasons)
+	return known(c.Reason, trigger.Waits)
 }
 
 // degradedReason says why a ChangeTriggeredJob needs attention; it is empty where it needs none.

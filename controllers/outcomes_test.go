@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -51,4 +52,45 @@ func TestAJobThatEndsCountsOnce(t *testing.T) {
 			assert.Equal(t, c.want, outcomes(c.before, c.after, c.jobs))
 		})
 	}
+}
+
+// TestAJobThatStatusHasNoRoomForCountsOnceToo: of 52 Jobs that run, status names the newest 50.
+func TestAJobThatStatusHasNoRoomForCountsOnceToo(t *testing.T) {
+	name := func(n int) string { return fmt.Sprintf("job-%d", n) }
+	jobs := make([]trigger.Job, 0, 52)
+	for n := range 52 {
+		jobs = append(jobs, trigger.Job{Name: name(n), Outcome: v1alpha.JobActive})
+	}
+	listing := func(names ...int) *v1alpha.ChangeTriggeredJobStatus {
+		s := &v1alpha.ChangeTriggeredJobStatus{}
+		for _, n := range names {
+			s.Active = append(s.Active, v1alpha.JobReference{Name: name(n)})
+		}
+		return s
+	}
+	var newest []int
+	for n := 51; n > 1; n-- {
+		newest = append(newest, n)
+	}
+	type ends = map[string]v1alpha.JobStatus
+	r := &record{}
+	assert.Empty(t, r.unlistedOutcomes(listing(newest...), jobs))
+	assert.Equal(t, []string{"job-0", "job-1"}, r.unlisted)
+
+	jobs[0].Outcome = v1alpha.JobFailed
+	assert.Equal(t, ends{"job-0": v1alpha.JobFailed}, r.unlistedOutcomes(listing(newest...), jobs))
+	assert.Empty(t, r.unlistedOutcomes(listing(newest...), jobs), "once")
+
+	// The newest ends, so that there is room for the last: from then on, status tells of it.
+	jobs[51].Outcome = v1alpha.JobSucceeded
+	before, after := listing(newest...), listing(append(newest[1:], 1)...)
+	assert.Equal(t, ends{"job-51": v1alpha.JobSucceeded}, outcomes(before, after, jobs))
+	assert.Empty(t, r.unlistedOutcomes(after, jobs))
+	assert.Empty(t, r.unlisted)
+	jobs[1].Outcome = v1alpha.JobSucceeded
+	assert.Equal(t, ends{"job-1": v1alpha.JobSucceeded}, outcomes(after, listing(newest[1:]...), jobs))
+	assert.Empty(t, r.unlistedOutcomes(listing(newest[1:]...), jobs))
+
+	r = &record{unlisted: []string{"job-0"}}
+	assert.Equal(t, ends{"job-0": outcomeUnknown}, r.unlistedOutcomes(listing(newest...), jobs[1:]), "it was deleted")
 }

@@ -67,11 +67,7 @@ func describeDecision(span trace.Span, ctj *v1alpha.ChangeTriggeredJob, decision
 		return
 	}
 	describeTrigger(span, decision.Create)
-	status := decision.Status
-	if status == nil {
-		status = &ctj.Status
-	}
-	if reason := pendingReason(status); reason != "" {
+	if reason := pendingReason(statusOf(ctj, decision)); reason != "" {
 		span.SetAttributes(attributePending.String(reason))
 	}
 }

@@ -14,7 +14,8 @@ var (
 		Labels: []metrics.Label{{Name: "result", Values: watch.EventResults}}})
 	watchFailures = metrics.Describe(metrics.Definition{Name: "changejob_watch_failures_total", Type: metrics.Counter,
 		Help: "Watches, and reads before them, that failed, and are tried again. forbidden: the operator may not read; notServed: there is no such resource, or it " +
-			"cannot be watched; unreachable: no connection, or one that broke; answer: another error of the API server, or nothing that can be read.",
+			"cannot be watched; unreachable: the API server could not be reached, or the connection broke before its answer was complete; answer: it answered with " +
+			"another error, or with what cannot be read.",
 		Labels: []metrics.Label{{Name: "reason", Values: watch.Failures}}})
 	watches = metrics.Describe(metrics.Definition{Name: "changejob_watches", Type: metrics.Gauge, Leader: true,
 		Help: "Watches on what is referenced, by what each covers and whether it sees that. polled are those that are lists instead, " +

@@ -20,7 +20,7 @@ import (
 // name is that of the tracer, and of the service where the environment gives no other.
 const name = "kube-changejob"
 
-// flushTime is how long the last spans may take when the process ends.
+// flushTime is how long the last spans may take when the process ends. A Pod has ten seconds for all of its end.
 const flushTime = 5 * time.Second
 
 // Endpoint returns the collector that the standard variables name; it is empty where nothing is to be traced.
@@ -55,7 +55,7 @@ func Check(endpoint string, env func(string) string) error {
 	return nil
 }
 
-// Exporter sends spans to a collector. It implements manager.Runnable.
+// Exporter sends spans to a collector. None at all, nil, is one that does nothing.
 type Exporter struct {
 	provider *sdktrace.TracerProvider
 }
@@ -78,18 +78,24 @@ func New(ctx context.Context, endpoint, version string, log logr.Logger) (*Expor
 	return &Exporter{provider: sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(described))}, nil
 }
 
-// Tracer makes the spans that are sent.
-func (e *Exporter) Tracer() trace.Tracer { return e.provider.Tracer(name) }
+// Tracer makes the spans that are sent; it is nil where none are.
+func (e *Exporter) Tracer() trace.Tracer {
+	if e == nil {
+		return nil
+	}
+	return e.provider.Tracer(name)
+}
 
-// NeedLeaderElection implements manager.LeaderElectionRunnable: it sends what there is, until the end.
-func (*Exporter) NeedLeaderElection() bool { return false }
+// End sends what is left, and ends the export. It comes after everything that makes spans, and holds up the end of the process for
+// no longer than a few seconds, though the collector be down: that is no failure of the program.
+func (e *Exporter) End() { e.end(flushTime) }
 
-// Start implements manager.Runnable: it waits for the end, and sends what is left then.
-func (e *Exporter) Start(ctx context.Context) error {
-	<-ctx.Done()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+func (e *Exporter) end(patience time.Duration) {
+	if e == nil {
+		return
+	}
+	// The process' own context has ended by now.
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	// A collector that is down is no failure of the program.
 	_ = e.provider.Shutdown(ctx)
-	return nil
 }

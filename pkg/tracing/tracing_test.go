@@ -1,8 +1,8 @@
 package tracing
 
 import (
-	"context"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/assert"
@@ -67,9 +67,7 @@ func TestSpansReachTheCollector(t *testing.T) {
 	_, child := exporter.Tracer().Start(ctx, "decide")
 	child.End()
 	parent.End()
-	ended, end := context.WithCancel(t.Context())
-	end()
-	require.NoError(t, exporter.Start(ended), "it sends what is left when the process ends")
+	exporter.End() // which sends what is left
 
 	received := c.Received()
 	require.Len(t, received, 1)
@@ -84,16 +82,36 @@ func TestSpansReachTheCollector(t *testing.T) {
 	require.Len(t, spans, 2)
 	assert.Equal(t, []string{"decide", "watch event"}, []string{spans[0].GetName(), spans[1].GetName()})
 	assert.Equal(t, spans[1].GetSpanId(), spans[0].GetParentSpanId())
-	assert.False(t, exporter.NeedLeaderElection())
 }
 
-func TestACollectorThatIsDownHoldsUpNothing(t *testing.T) {
-	exporter, err := New(t.Context(), "http://127.0.0.1:1", "v1", logr.Discard())
-	require.NoError(t, err)
-	_, span := exporter.Tracer().Start(t.Context(), "watch event")
-	span.End()
-	ended, end := context.WithCancel(t.Context())
-	end()
-	_ = exporter.provider.Shutdown(ended) // else it would try for as long as the end of the process may take
-	require.NoError(t, exporter.Start(ended))
+func TestNothingIsTracedWhereThereIsNoExporter(t *testing.T) {
+	var none *Exporter
+	assert.Nil(t, none.Tracer())
+	none.End()
+}
+
+// TestACollectorThatIsDownHoldsUpTheEndForNoLongerThanItMay: each attempt could take an hour.
+func TestACollectorThatIsDownHoldsUpTheEndForNoLongerThanItMay(t *testing.T) {
+	const hour = "3600000"
+	t.Setenv("OTEL_EXPORTER_OTLP_TIMEOUT", hour)
+	t.Setenv("OTEL_BSP_EXPORT_TIMEOUT", hour)
+	for name, endpoint := range map[string]string{"it refuses": "http://127.0.0.1:1", "it never answers": collector.Silent(t)} {
+		t.Run(name, func(t *testing.T) {
+			exporter, err := New(t.Context(), endpoint, "v1", logr.Discard())
+			require.NoError(t, err)
+			_, span := exporter.Tracer().Start(t.Context(), "watch event")
+			span.End()
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				exporter.end(10 * time.Millisecond)
+			}()
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the process does not end")
+			}
+		})
+	}
+	assert.Less(t, flushTime, 10*time.Second, "which a Pod has for its end")
 }

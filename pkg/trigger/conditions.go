@@ -108,9 +108,9 @@ var troubleMessages = []string{
 	messageForbidden, messageForbiddenAll, messageKindNotServed, messageVersionNotServed, messageTooMany, messageNotSynced, messageNotSyncedAll,
 }
 
-// waits are the reasons for which what is pending may have waited.
-var waits = []string{ReasonCooldown, ReasonWaitingForAll, ReasonWaitingForWhen, ReasonSuspended, ReasonJobRunning, ReasonTriggering, ReasonLoopSuspected,
-	ReasonJobNotCreated, ReasonNameTaken, ReasonOutsideWindow, ReasonSettling, ReasonRetrying}
+// Waits are the reasons of the condition Progressing while something is pending: what is asked for (Skips, and for a retry and a loop), that
+// a Job is about to be created, and what stands against it.
+var Waits = slices.Concat(Skips, []string{ReasonRetrying, ReasonLoopSuspected, ReasonTriggering, ReasonJobNotCreated, ReasonNameTaken})
 
 // maxMessageLength is the longest message of conditions and events, in bytes; events take no more.
 const maxMessageLength = 1024
@@ -169,7 +169,7 @@ func (s *state) progressing(v verdict) metav1.Condition {
 		return condition(ConditionProgressing, metav1.ConditionFalse, ReasonInvalidSpec, s.invalid())
 	case v.reason != "":
 		return condition(ConditionProgressing, metav1.ConditionTrue, v.reason, v.message)
-	case v.message != "" && !v.due && last != nil && last.Status == metav1.ConditionTrue && slices.Contains(waits, last.Reason):
+	case v.message != "" && !v.due && last != nil && last.Status == metav1.ConditionTrue && slices.Contains(Waits, last.Reason):
 		return *last // the present state is not known yet
 	case len(s.active) > 0:
 		return condition(ConditionProgressing, metav1.ConditionTrue, ReasonJobActive, "Running: Job "+enumerate(s.active))

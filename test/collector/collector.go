@@ -28,9 +28,21 @@ type Collector struct {
 // Start starts a collector that the end of the test stops.
 func Start(t testing.TB) *Collector {
 	t.Helper()
+	c := &Collector{}
+	c.Endpoint = serve(t, c)
+	return c
+}
+
+// Silent starts a collector that takes in what is sent to it and never answers, and returns where it listens.
+func Silent(t testing.TB) (endpoint string) {
+	t.Helper()
+	return serve(t, silent{})
+}
+
+func serve(t testing.TB, c service.TraceServiceServer) (endpoint string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	c := &Collector{Endpoint: "http://" + listener.Addr().String()}
 	server := grpc.NewServer()
 	service.RegisterTraceServiceServer(server, c)
 	served := make(chan error, 1)
@@ -39,7 +51,18 @@ func Start(t testing.TB) *Collector {
 		server.Stop()
 		assert.NoError(t, <-served)
 	})
-	return c
+	return "http://" + listener.Addr().String()
+}
+
+// silent is a collector that never answers.
+type silent struct {
+	service.UnimplementedTraceServiceServer
+}
+
+// Export implements the service.
+func (silent) Export(ctx context.Context, _ *service.ExportTraceServiceRequest) (*service.ExportTraceServiceResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // Export implements the service.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,36 +30,39 @@ type Checker struct {
 	Values bool
 }
 
-// Check judges an object, whose namespace must be set. The error is about the means, not about the object.
+// Check judges an object, whose namespace must be set, as it would be stored if it were applied. The error is about the means, not
+// about the object.
 func (c *Checker) Check(ctx context.Context, object *unstructured.Unstructured) (report.Check, error) {
 	found := report.Check{
 		Namespace: object.GetNamespace(), Name: object.GetName(),
 		Problems: []report.Problem{}, Warnings: []string{}, Looks: []report.CheckReference{},
 	}
-	ctj, err := typed(object)
-	if err != nil {
+	if _, err := typed(object); err != nil {
 		found.Problems = append(found.Problems, report.Problem{Message: err.Error()})
 		return found, nil
 	}
 	c.Warnings.Take() // those of other requests
-	action, err := c.dryRun(ctx, object)
+	t, err := c.try(ctx, object)
 	found.Warnings = append(found.Warnings, c.Warnings.Take()...)
 	if err != nil {
-		refused, ok := problemsOf(err)
+		return found, err
+	}
+	if t.refusal != nil {
+		refused, ok := problemsOf(t.refusal)
 		if !ok {
-			return found, err
+			return found, t.refusal
 		}
 		found.Problems = append(found.Problems, refused...)
 	}
-	ours, err := c.ourProblems(ctx, ctj)
+	ours, err := c.ourProblems(ctx, t)
 	if err != nil {
 		return found, err
 	}
 	found.Problems = merge(found.Problems, ours)
 	if found.Valid = len(found.Problems) == 0; found.Valid {
-		found.Action = action
+		found.Action = t.action()
 	}
-	found.Looks, err = c.look(ctx, ctj)
+	found.Looks, err = c.look(ctx, t.ctj)
 	return found, err
 }
 
@@ -72,27 +76,6 @@ func typed(object *unstructured.Unstructured) (*v1alpha.ChangeTriggeredJob, erro
 		return nil, fmt.Errorf("metadata does not fit: %w", err)
 	}
 	return ctj, nil
-}
-
-// dryRun has the API server judge the object as if it were applied.
-func (c *Checker) dryRun(ctx context.Context, object *unstructured.Unstructured) (report.Action, error) {
-	trial := object.DeepCopy()
-	unstructured.RemoveNestedField(trial.Object, "status")
-	trial.SetResourceVersion("")
-	err := c.Client.Create(ctx, trial, client.DryRunAll, client.FieldValidation("Strict"))
-	if !apierrors.IsAlreadyExists(err) {
-		return report.ActionCreate, err
-	}
-	stored := &unstructured.Unstructured{}
-	stored.SetGroupVersionKind(object.GroupVersionKind())
-	if err := c.Client.Get(ctx, client.ObjectKeyFromObject(object), stored); err != nil {
-		return report.ActionUpdate, err
-	}
-	trial = object.DeepCopy()
-	unstructured.RemoveNestedField(trial.Object, "status")
-	trial.SetResourceVersion(stored.GetResourceVersion())
-	trial.SetFinalizers(stored.GetFinalizers())
-	return report.ActionUpdate, c.Client.Update(ctx, trial, client.DryRunAll, client.FieldValidation("Strict"))
 }
 
 // problemsOf is what an API server says of an object; ok is false where it says nothing of it, but has failed.
@@ -109,15 +92,32 @@ func problemsOf(err error) (problems []report.Problem, ok bool) {
 		return []report.Problem{{Message: err.Error()}}, true
 	}
 	for _, cause := range status.Details.Causes {
-		problems = append(problems, report.Problem{Field: cause.Field, Message: cause.Message})
+		problems = append(problems, problemOfCause(cause.Field, cause.Message))
 	}
 	return problems, true
 }
 
-// ourProblems is what our own rules say, of which an API server without the webhook knows only a part.
-func (c *Checker) ourProblems(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) ([]report.Problem, error) {
-	errs := validate.Spec(ctj)
-	if ctj.Spec.Undecoded() == nil {
+// problemOfCause is a cause of a refusal as a problem. What does not fit the types is said of a patch as a whole, with all of the object in
+// front of it: of that only what it comes to is told.
+func problemOfCause(path, message string) report.Problem {
+	const strict = "strict decoding error: "
+	if path == "patch" {
+		if at := strings.LastIndex(message, strict); at >= 0 {
+			return report.Problem{Message: message[at:]}
+		}
+	}
+	return report.Problem{Field: path, Message: message}
+}
+
+// ourProblems is what our own rules say, of which an API server without the webhook knows only a part. They are those of the webhook: an
+// update can mend no name, and what was watched before may not be served any more.
+func (c *Checker) ourProblems(ctx context.Context, t *trial) ([]report.Problem, error) {
+	check := validate.SpecUpdate
+	if t.stored == nil {
+		check = validate.Spec
+	}
+	errs := check(t.ctj)
+	if t.ctj.Spec.Undecoded() == nil {
 		var failure error
 		kinds := func(kind schema.GroupVersionKind) (bool, error) {
 			served, err := c.Objects.find(ctx, kind)
@@ -129,7 +129,7 @@ func (c *Checker) ourProblems(ctx context.Context, ctj *v1alpha.ChangeTriggeredJ
 			}
 			return served.namespaced, err
 		}
-		errs = append(errs, validate.References(ctj.Spec.Resources, kinds, func(schema.GroupVersionKind) bool { return true })...)
+		errs = append(errs, validate.References(t.ctj.Spec.Resources, kinds, t.isNewKind)...)
 		if failure != nil && ctx.Err() != nil {
 			return nil, failure
 		}

@@ -75,11 +75,14 @@ func (c *Checker) count(ctx context.Context, ref *v1alpha.ResourceReference, gvk
 // namespacesOf returns the namespaces in which a reference selects objects; an empty name stands for all of them, and for none where
 // the kind has none.
 func (c *Checker) namespacesOf(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind) (namespaces []string, message string) {
+	within := ref.EffectiveNamespaces()
 	switch {
+	case kind.namespaced != (len(within) > 0 || ref.NamespaceSelector != nil):
+		return nil, notValid
 	case !kind.namespaced:
 		return []string{""}, ""
 	case ref.NamespaceSelector == nil:
-		return ref.EffectiveNamespaces(), ""
+		return within, ""
 	}
 	selector, err := ref.NamespaceSelector.Compile()
 	if err != nil {

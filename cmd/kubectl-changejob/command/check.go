@@ -18,11 +18,13 @@ func (p *plugin) check() *cobra.Command {
 	var values bool
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check ChangeTriggeredJobs of a file against the cluster, and show what their paths select today",
-		Long: "Check the ChangeTriggeredJobs of a file (- is the standard input), YAML or JSON, against the cluster: the API server and\n" +
-			"the webhook judge them in a dry run, and each path is followed in the object that it is for. Nothing is changed, and\n" +
-			"all of it is done with your own rights.\n\n" +
-			"Of what a path selects, kind and size are shown. --show-values shows the values, but never those of Secrets.",
+		Short: "Check a file against the cluster, and show what its paths select",
+		Long: "Check the ChangeTriggeredJobs of a file (- is the standard input), YAML or JSON,\n" +
+			"against the cluster: the API server and the webhook judge in a dry run what\n" +
+			"kubectl apply would do with them, and each path is followed in the object that\n" +
+			"it is for. Nothing is changed, and all of it is done with your own rights.\n\n" +
+			"Of what a path selects, kind and size are shown. --show-values shows the values,\n" +
+			"but never those of Secrets.",
 		Example: "  kubectl changejob check changetriggeredjob.yaml\n  kustomize build . | kubectl changejob check -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -54,7 +56,7 @@ func (p *plugin) check() *cobra.Command {
 			return []string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
-	o.add(cmd)
+	o.add(cmd, formatWide)
 	cmd.Flags().BoolVar(&values, "show-values", false, "Show the values that are selected, but for those of Secrets.")
 	return cmd
 }

@@ -127,6 +127,12 @@ func TestCheckCountsWhatASelectorSelects(t *testing.T) {
 	assert.Contains(t, out, "[app=web]: selects 2 objects\n")
 	assert.Contains(t, out, "[app=cache]: selects nothing\n")
 
+	checks, r = w.checked(manifest("config-sync", selecting("web", "name: ''")))
+	assert.Equal(t, 1, r.code)
+	assert.Equal(t, report.CheckReference{ObjectReference: checks.Items[0].Looks[0].ObjectReference, Exists: report.ExistsUnknown,
+		Message: "the reference is not valid", Fields: []report.CheckField{}}, checks.Items[0].Looks[0], "which says nowhere where it selects")
+	w.stdin = manifest("config-sync", selecting("web", in)+selecting("cache", in)+selecting("web", inOurs))
+
 	author := w.user("author", may(v1alpha.GroupVersion.Group, triggers, "create", "get"), may("", "configmaps", "get"))
 	author.stdin = w.stdin
 	assert.Contains(t, strings.Join(strings.Fields(author.done("check", "-")), " "), "[app=web]: not known what it selects (you may not list configmaps in namespace "+w.namespace+")")
@@ -140,7 +146,8 @@ func TestCheckNeverShowsWhatASecretHolds(t *testing.T) {
 		out := w.done(append([]string{"check", "-", "--show-values"}, format...)...)
 		assert.NotContains(t, out, secretValue)
 		assert.NotContains(t, out, "secret-value")
-		assert.NotContains(t, out, "16 characters", "nor how long it is")
+		assert.NotRegexp(t, `16 characters|"?size"?: 16\b`, out, "nor how long it is")
+		assert.Regexp(t, `object with 1 entry|"?size"?: 1\b`, out, "but how many there are")
 	}
 }
 

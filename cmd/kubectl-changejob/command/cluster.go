@@ -9,8 +9,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -134,20 +136,36 @@ func (c *cluster) trigger(ctx context.Context, name string) (*v1alpha.ChangeTrig
 
 // jobs returns the Jobs that bear the name of a ChangeTriggeredJob in their label.
 func (c *cluster) jobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) ([]batchv1.Job, error) {
-	var found []batchv1.Job
+	found, _, err := c.jobsAndVersion(ctx, ctj)
+	return found, err
+}
+
+// jobsAndVersion returns the same, and from which version on a watch tells what has happened since.
+func (c *cluster) jobsAndVersion(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) (found []batchv1.Job, version string, err error) {
 	var page batchv1.JobList
 	for {
 		err := c.List(ctx, &page, client.InNamespace(ctj.Namespace), client.MatchingLabels{job.OwnerLabel: ctj.Name},
 			client.Limit(pageSize), client.Continue(page.Continue))
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		found = append(found, page.Items...)
 		if page.Continue == "" {
-			return found, nil
+			return found, page.ResourceVersion, nil
 		}
 		page = batchv1.JobList{ListMeta: page.ListMeta}
 	}
+}
+
+// watchJobs returns the Jobs that bear the name of a ChangeTriggeredJob in their label, and a watch that tells what becomes of them.
+func (c *cluster) watchJobs(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) ([]batchv1.Job, watch.Interface, error) {
+	found, version, err := c.jobsAndVersion(ctx, ctj)
+	if err != nil {
+		return nil, nil, err
+	}
+	watching, err := c.Watch(ctx, &batchv1.JobList{}, client.InNamespace(ctj.Namespace), client.MatchingLabels{job.OwnerLabel: ctj.Name},
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: version}})
+	return found, watching, err
 }
 
 // explain says what an error means where its own words do not.

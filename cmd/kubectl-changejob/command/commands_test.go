@@ -3,17 +3,22 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -21,6 +26,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
+	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/text"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
@@ -297,41 +303,56 @@ func TestRunAsksWithANewValueEachTime(t *testing.T) {
 	assert.Equal(t, third, forced)
 }
 
-// answering stands in for the operator: when somebody asks, it does what answer says with the value.
-func (w *world) answering(answer func(value string)) {
-	w.wrap = func(c client.WithWatch) client.WithWatch {
-		return interceptor.NewClient(c, interceptor.Funcs{
-			Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
-				if err := c.Patch(ctx, object, patch, opts...); err != nil {
-					return err
-				}
-				answer(object.GetAnnotations()[v1alpha.RunNowAnnotation])
-				return nil
-			},
-			// After each look at the Jobs, the world moves on.
-			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-				err := c.List(ctx, list, opts...)
-				if next := w.onJobs; next != nil {
-					w.onJobs = nil
-					next()
-				}
+// faulty is a client whose requests go by these functions; what they leave out, nothing changes.
+func faulty(faults interceptor.Funcs) func(client.WithWatch) client.WithWatch {
+	return func(c client.WithWatch) client.WithWatch { return interceptor.NewClient(c, faults) }
+}
+
+// answering stands in for the operator: when somebody asks, it does what answer says with the value, before they know that they have asked.
+func answering(answer func(value string)) interceptor.Funcs {
+	return interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if err := c.Patch(ctx, object, patch, opts...); err != nil {
 				return err
-			},
-		})
+			}
+			answer(object.GetAnnotations()[v1alpha.RunNowAnnotation])
+			return nil
+		},
 	}
 }
 
 // answered writes status as an operator that has answered a value.
-func (w *world) answered(ctj *v1alpha.ChangeTriggeredJob, value string) {
+func (w *world) answered(ctj *v1alpha.ChangeTriggeredJob, value string, edits ...func(*v1alpha.ChangeTriggeredJobStatus)) {
 	stored := &v1alpha.ChangeTriggeredJob{}
 	require.NoError(w.t, server.Client.Get(w.t.Context(), client.ObjectKeyFromObject(ctj), stored))
-	w.observed(stored, func(s *v1alpha.ChangeTriggeredJobStatus) { s.LastRunNow = value })
+	w.observed(stored, func(s *v1alpha.ChangeTriggeredJobStatus) {
+		s.LastRunNow = value
+		for _, edit := range edits {
+			edit(s)
+		}
+	})
+}
+
+// lastJob says in status which Job was the last, and what became of it.
+func lastJob(number int64, name string, outcome v1alpha.JobStatus) func(*v1alpha.ChangeTriggeredJobStatus) {
+	return func(s *v1alpha.ChangeTriggeredJobStatus) {
+		s.TriggerCount, s.LastJobName, s.LastJobStatus = number, name, outcome
+	}
+}
+
+// deleted deletes a Job.
+func (w *world) deleted(j *batchv1.Job) {
+	w.t.Helper()
+	require.NoError(w.t, server.Client.Delete(w.t.Context(), j, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+}
+
+// asked is a Job that was asked for by a value.
+func asked(value string) func(*batchv1.Job) {
+	return func(j *batchv1.Job) { j.Annotations[v1alpha.RunNowAnnotation] = value }
 }
 
 func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
-	asked := func(value string) func(*batchv1.Job) {
-		return func(j *batchv1.Job) { j.Annotations[v1alpha.RunNowAnnotation] = value }
-	}
+	succeeded, failed := `^job.batch/config-sync-[0-9a-v]{10} succeeded\n$`, `^error: Job config-sync-[0-9a-v]{10} has failed\n$`
 	for does, test := range map[string]struct {
 		answer func(*world, *v1alpha.ChangeTriggeredJob, string)
 		out    string
@@ -339,16 +360,42 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 	}{
 		"until it has succeeded": {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
-				w.ended(w.fired(ctj, 1), batchv1.JobFailed, w.now, 0) // another one
-				w.ended(w.fired(ctj, 2, asked(value)), batchv1.JobComplete, w.now, time.Second)
+				w.ended(w.fired(ctj, 3), batchv1.JobFailed, w.now, 0) // another one
+				w.ended(w.fired(ctj, 4, asked(value)), batchv1.JobComplete, w.now, time.Second)
 			},
-			out: `^job.batch/config-sync-[0-9a-v]{10} succeeded\n$`,
+			out: succeeded,
 		},
 		"and fails where it has failed": {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
-				w.ended(w.fired(ctj, 1, asked(value)), batchv1.JobFailed, w.now, time.Second)
+				w.ended(w.fired(ctj, 3, asked(value)), batchv1.JobFailed, w.now, time.Second)
 			},
-			err: `^error: Job config-sync-[0-9a-v]{10} has failed\n$`,
+			err: failed,
+		},
+		"of which the end is seen, though it is deleted for the next one at once": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				first := w.fired(ctj, 3, asked(value))
+				w.ended(first, batchv1.JobComplete, w.now, time.Second)
+				w.answered(ctj, value, lastJob(4, w.fired(ctj, 4).Name, v1alpha.JobActive))
+				w.deleted(first)
+			},
+			out: succeeded,
+		},
+		"and fails where it has failed, and is gone": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				first := w.fired(ctj, 3, asked(value))
+				w.ended(first, batchv1.JobFailed, w.now, time.Second)
+				w.answered(ctj, value, lastJob(4, w.fired(ctj, 4).Name, v1alpha.JobActive))
+				w.deleted(first)
+			},
+			err: failed,
+		},
+		"and believes status, where the end of what is gone was not to be seen": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				gone := w.fired(ctj, 3, asked(value))
+				w.deleted(gone)
+				w.answered(ctj, value, lastJob(3, gone.Name, v1alpha.JobSucceeded))
+			},
+			out: succeeded,
 		},
 		"and tells that somebody else has asked": {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, _ string) {
@@ -362,23 +409,25 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) { w.answered(ctj, value) },
 			err:    `^error: the operator refused to run a Job: see kubectl events --for ctj/config-sync\n$`,
 		},
+		"and tells that it refuses, though it has run another one": {
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+				w.answered(ctj, value, lastJob(3, w.fired(ctj, 3).Name, v1alpha.JobActive))
+			},
+			err: `^error: the operator refused to run a Job: see kubectl events --for ctj/config-sync\n$`,
+		},
 		"and goes on with the successor of one that was replaced": {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
-				replaced := w.fired(ctj, 1, asked(value))
-				w.onJobs = func() { // at the second look it is gone, and at the third its successor is there
-					require.NoError(w.t, server.Client.Delete(w.t.Context(), replaced, client.PropagationPolicy(metav1.DeletePropagationBackground)))
-					w.onJobs = func() { w.ended(w.fired(ctj, 2, asked(value)), batchv1.JobComplete, w.now, time.Second) }
-				}
+				replaced := w.fired(ctj, 3, asked(value))
+				w.deleted(replaced)
+				w.ended(w.fired(ctj, 4, asked(value)), batchv1.JobComplete, w.now, time.Second)
 			},
-			out: `^job.batch/config-sync-[0-9a-v]{10} succeeded\n$`,
+			out: succeeded,
 		},
 		"and tells that the Job is gone": {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
-				gone := w.fired(ctj, 1, asked(value))
-				w.answered(ctj, value)
-				w.onJobs = func() {
-					require.NoError(w.t, server.Client.Delete(w.t.Context(), gone, client.PropagationPolicy(metav1.DeletePropagationBackground)))
-				}
+				gone := w.fired(ctj, 3, asked(value))
+				w.deleted(gone)
+				w.answered(ctj, value, lastJob(3, gone.Name, ""))
 			},
 			err: `^error: Job config-sync-[0-9a-v]{10} is gone, and its end was not seen\n$`,
 		},
@@ -387,7 +436,7 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 			err:    `^error: no Job has started in time: see kubectl changejob describe config-sync\n$`,
 		},
 		"nor for a Job that does not end": {
-			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) { w.fired(ctj, 1, asked(value)) },
+			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) { w.fired(ctj, 3, asked(value)) },
 			err:    `^error: Job config-sync-[0-9a-v]{10} has not ended in time\n$`,
 		},
 	} {
@@ -395,17 +444,120 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 			w := newWorld(t)
 			ctj := w.trigger("config-sync")
 			w.pending(ctj, nil)
-			w.answering(func(value string) { test.answer(w, ctj, value) })
+			w.wrap = faulty(answering(func(value string) { test.answer(w, ctj, value) }))
 			timeout := "1m"
 			if strings.Contains(test.err, "in time") {
-				timeout = "700ms"
+				timeout = "2s"
 			}
-			r := w.run("run", "config-sync", "--wait", "--timeout", timeout)
-			assert.Equal(t, test.err != "", r.code == 1)
-			assert.Regexp(t, test.out, r.out)
-			assert.Regexp(t, test.err, r.err)
+			assertSays(t, w.run("run", "config-sync", "--wait", "--timeout", timeout), test.out, test.err)
 		})
 	}
+}
+
+// assertSays checks what a command has written by two expressions, of which an empty one stands for nothing at all. With an error it ends with
+// another exit code.
+func assertSays(t *testing.T, r result, out, err string) {
+	t.Helper()
+	assert.Equal(t, err != "", r.code == 1)
+	for _, said := range []struct{ want, got string }{{out, r.out}, {err, r.err}} {
+		if said.want == "" {
+			assert.Empty(t, said.got)
+		} else {
+			assert.Regexp(t, said.want, said.got)
+		}
+	}
+}
+
+func TestRunGoesOnWaitingWhenTheAPIServerDoesNotAnswer(t *testing.T) {
+	const often = 3
+	unavailable := apierrors.NewServiceUnavailable("restarting")
+	for does, fault := range map[string]func(funcs *interceptor.Funcs, asked *bool){
+		"for the ChangeTriggeredJob": func(funcs *interceptor.Funcs, asked *bool) {
+			failures := 0
+			funcs.Get = func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+				if failures++; *asked && failures < often {
+					return unavailable
+				}
+				return c.Get(ctx, key, object, opts...)
+			}
+		},
+		"for the Jobs, and ends the watch": func(funcs *interceptor.Funcs, _ *bool) {
+			failures := 0
+			funcs.Watch = func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) (watch.Interface, error) {
+				switch failures++; {
+				case failures == 1:
+					ended := watch.NewFakeWithOptions(watch.FakeOptions{})
+					ended.Stop()
+					return ended, nil
+				case failures < often:
+					return nil, unavailable
+				default:
+					return c.Watch(ctx, list, opts...)
+				}
+			}
+		},
+		"with a version that it knows": func(funcs *interceptor.Funcs, _ *bool) {
+			failures := 0
+			funcs.Watch = func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) (watch.Interface, error) {
+				if failures++; failures < often {
+					expired := watch.NewFakeWithOptions(watch.FakeOptions{ChannelSize: 1})
+					expired.Error(&metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonExpired, Code: http.StatusGone})
+					return expired, nil
+				}
+				return c.Watch(ctx, list, opts...)
+			}
+		},
+	} {
+		t.Run(does, func(t *testing.T) {
+			w := newWorld(t)
+			ctj := w.trigger("config-sync")
+			w.pending(ctj, nil)
+			wasAsked := false
+			funcs := answering(func(value string) {
+				wasAsked = true
+				w.ended(w.fired(ctj, 3, asked(value)), batchv1.JobComplete, w.now, time.Second)
+			})
+			fault(&funcs, &wasAsked)
+			w.wrap = faulty(funcs)
+			assertSays(t, w.run("run", "config-sync", "--wait", "--timeout", "1m"), `^job.batch/config-sync-[0-9a-v]{10} succeeded\n$`, "")
+		})
+	}
+}
+
+func TestRunSaysInTheEndThatTheAPIServerDidNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.pending(w.trigger("config-sync"), nil)
+	wasAsked := false
+	funcs := answering(func(string) { wasAsked = true })
+	funcs.Get = func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+		if wasAsked {
+			return apierrors.NewServiceUnavailable("restarting")
+		}
+		return c.Get(ctx, key, object, opts...)
+	}
+	w.wrap = faulty(funcs)
+	assertSays(t, w.run("run", "config-sync", "--wait", "--timeout", "2s"), "", `^error: no Job has started in time: see .* \(the last request failed: restarting\)\n$`)
+}
+
+func TestWhoMayNotSeeJobsRunsNoneByWaiting(t *testing.T) {
+	group := v1alpha.GroupVersion.Group
+	for verb, verbs := range map[string][]string{"list": {"get"}, "watch": {"get", "list"}} {
+		t.Run(verb, func(t *testing.T) {
+			w := newWorld(t)
+			ctj := w.trigger("config-sync")
+			w.pending(ctj, nil)
+			user := w.user("runner", may(group, triggers, "get", "patch"), may("batch", "jobs", verbs...))
+			assertSays(t, user.run("run", "config-sync", "--wait", "--timeout", "1m"), "", `^error: .*cannot `+verb+` resource "jobs".*\n$`)
+			assert.Empty(t, stored(w, "config-sync").Annotations, "nothing was asked for")
+		})
+	}
+}
+
+// stored is the ChangeTriggeredJob that the API server has.
+func stored(w *world, name string) *v1alpha.ChangeTriggeredJob {
+	ctj := &v1alpha.ChangeTriggeredJob{}
+	require.NoError(w.t, server.Client.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, ctj))
+	return ctj
 }
 
 // fresh is the stored ChangeTriggeredJob with the annotations of ctj.
@@ -471,9 +623,74 @@ func (w *world) complete(words ...string) result {
 func TestTheHelpFitsAndNamesEveryCommand(t *testing.T) {
 	w := newWorld(t)
 	help := w.done("--help")
+	all := help
 	for _, command := range []string{"list", "describe", "history", "diff", "graph", "check", "run", "suspend", "resume", "version", "completion"} {
 		assert.Contains(t, help, "\n  "+command+" ")
-		assert.Contains(t, w.done(command, "--help"), "kubectl changejob "+command)
+		own := w.done(command, "--help")
+		assert.Contains(t, own, "kubectl changejob "+command)
+		all += own
 	}
 	assert.Equal(t, help, w.done(), "without a command, too")
+	for line := range strings.Lines(all) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), text.DefaultWidth, "%s", line)
+	}
+}
+
+func TestAnErrorIsALineThatCommandsNoTerminal(t *testing.T) {
+	w := newWorld(t)
+	w.wrap = faulty(interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return apierrors.NewForbidden(schema.GroupResource{}, "", errors.New("not\nwith\x1b[31m us"))
+		},
+	})
+	assertSays(t, w.run("list"), "", `^error: [^\n\x1b]*not with\x{fffd}\[31m us\n$`)
+	assertSays(t, w.run("lst"), "", `^error: unknown command "lst" [^\n]*\n$`)
+}
+
+func TestWideCutsNothing(t *testing.T) {
+	w := newWorld(t)
+	path := "data['" + strings.Repeat("a.long.key/", 10) + "']"
+	ctj := w.trigger("config-sync", func(c *v1alpha.ChangeTriggeredJob) { c.Spec.Resources[0].Fields = []string{path} })
+	w.observed(ctj, func(s *v1alpha.ChangeTriggeredJobStatus) {
+		s.Conditions = conditions(w.now, metav1.ConditionTrue, trigger.ReasonTriggering, "A Job is about to be created")
+		s.ResourceHashes = []v1alpha.ResourceHash{hashes(w.configMap("app-config"), v1alpha.FieldHash{Field: path, Hash: "v1-1:2", LastTriggeredHash: "v1-1:1"})}
+	})
+	for _, command := range []string{"describe", "diff", "graph"} {
+		assert.NotContains(t, w.done(command, "config-sync"), path, command)
+		assert.Contains(t, w.done(command, "config-sync", "-o", "wide"), path, command)
+	}
+}
+
+func TestTheGraphKnowsWhoseJobsAreWatched(t *testing.T) {
+	w := newWorld(t)
+	w.trigger("build")
+	w.trigger("test", func(c *v1alpha.ChangeTriggeredJob) {
+		c.Spec.Resources = []v1alpha.ResourceReference{{APIVersion: "batch/v1", Kind: "Job", Namespace: w.namespace, Fields: []string{"status"},
+			Selector: &v1alpha.LabelSelector{MatchLabels: map[string]v1alpha.LabelValue{"changejob.dev/owner": "build"}}}}
+	})
+	of := "(of " + w.namespace + "/build)"
+	group := v1alpha.GroupVersion.Group
+	assert.Contains(t, w.done("graph", "test", "-o", "wide"), of, "though it is not named")
+	assert.Contains(t, w.done("graph", "test", "-o", "dot"), `"trigger `+w.namespace+`/build" [shape=ellipse, label="`+w.namespace+`/build"];`)
+	assert.Contains(t, w.user("lister", may(group, triggers, "get", "list")).done("graph", "test", "-o", "wide"), of, "as far as the user may list")
+	assert.NotContains(t, w.user("reader", may(group, triggers, "get")).done("graph", "test", "-o", "wide"), of, "and no further")
+}
+
+// TestWhatCannotBeDecodedIsResumed: that such a spec is not suspended is not known.
+func TestWhatCannotBeDecodedIsResumed(t *testing.T) {
+	w := newWorld(t)
+	w.trigger("config-sync", func(c *v1alpha.ChangeTriggeredJob) { c.Spec.Suspend = new(true) })
+	w.wrap = faulty(interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+			if err := c.Get(ctx, key, object, opts...); err != nil {
+				return err
+			}
+			spec := &object.(*v1alpha.ChangeTriggeredJob).Spec
+			require.NoError(t, json.Unmarshal([]byte(`{"history":"many","suspend":true}`), spec))
+			require.Error(t, spec.Undecoded())
+			return nil
+		},
+	})
+	assert.Equal(t, "changetriggeredjob.triggers.changejob.dev/config-sync resumed\n", w.done("resume", "config-sync"))
+	assert.False(t, stored(w, "config-sync").Spec.Suspended())
 }

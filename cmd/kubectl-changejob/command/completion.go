@@ -24,12 +24,14 @@ func completion(root *cobra.Command) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell", "kubectl"}
 	return &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print what completes names and flags in a shell: bash, zsh, fish, powershell, or kubectl",
-		Long: "Print what completes names and flags in a shell.\n\n" +
-			"With kubectl, it is the program kubectl_complete-changejob, by which kubectl's own completion completes the plugin's\n" +
-			"arguments; with a shell's name, it is a script for those who call kubectl-changejob itself.",
-		Example: "  kubectl changejob completion kubectl > /usr/local/bin/kubectl_complete-changejob\n" +
-			"  chmod +x /usr/local/bin/kubectl_complete-changejob",
+		Short: "Print what completes names and flags in a shell, or with kubectl",
+		Long: "Print what completes names and flags in a shell: bash, zsh, fish, powershell, or\n" +
+			"kubectl.\n\n" +
+			"With kubectl, it is the program kubectl_complete-changejob, by which kubectl's\n" +
+			"own completion completes the plugin's arguments; with a shell's name, it is a\n" +
+			"script for those who call kubectl-changejob itself.",
+		Example: "  kubectl changejob completion kubectl > ~/bin/kubectl_complete-changejob\n" +
+			"  chmod +x ~/bin/kubectl_complete-changejob",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -15,8 +15,10 @@ import (
 func (p *plugin) describe() *cobra.Command {
 	var o output
 	cmd := &cobra.Command{
-		Use:     "describe NAME…",
-		Short:   "Tell all of ChangeTriggeredJobs: why the last Job ran, what is pending, when the next one is due",
+		Use:   "describe NAME…",
+		Short: "Tell why the last Job ran, what is pending, and what comes next",
+		Long: "Tell all of ChangeTriggeredJobs: why the last Job ran, what is pending, when the\n" +
+			"next one is due.",
 		Example: "  kubectl changejob describe config-sync",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -40,7 +42,7 @@ func (p *plugin) describe() *cobra.Command {
 		},
 		ValidArgsFunction: p.completeNames(many),
 	}
-	o.add(cmd)
+	o.add(cmd, formatWide)
 	return cmd
 }
 

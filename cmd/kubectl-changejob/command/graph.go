@@ -1,9 +1,12 @@
 package command
 
 import (
+	"context"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/report"
@@ -16,11 +19,16 @@ func (p *plugin) graph() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "graph [NAME…]",
 		Short: "Show which objects trigger which ChangeTriggeredJobs",
-		Long: "Show which objects trigger which ChangeTriggeredJobs, as a tree or, with -o dot, for Graphviz.\n\n" +
+		Long: "Show which objects trigger which ChangeTriggeredJobs, as a tree or, with -o dot,\n" +
+			"for Graphviz.\n\n" +
 			"It knows what the specs say. What a Job changes stands in no spec.",
 		Example: "  kubectl changejob graph -A\n  kubectl changejob graph -o dot | dot -Tsvg > graph.svg",
-		RunE: p.reading(&o, &s, func(ctjs []v1alpha.ChangeTriggeredJob) error {
-			graph := report.GraphOf(ctjs)
+		RunE: p.reading(&o, &s, func(ctx context.Context, c *cluster, ctjs []v1alpha.ChangeTriggeredJob) error {
+			sources, err := c.sources(ctx, ctjs)
+			if err != nil {
+				return err
+			}
+			graph := report.GraphOf(ctjs, sources)
 			if o.format == formatDOT {
 				_, err := io.WriteString(p.Streams.Out, text.DOT(graph))
 				return err
@@ -29,7 +37,23 @@ func (p *plugin) graph() *cobra.Command {
 		}),
 		ValidArgsFunction: p.completeNames(many),
 	}
-	o.add(cmd, formatDOT)
+	o.add(cmd, formatWide, formatDOT)
 	s.add(cmd)
 	return cmd
+}
+
+// sources returns the ChangeTriggeredJobs whose Jobs may be what these select: all that the user may list, whichever the command is about.
+func (c *cluster) sources(ctx context.Context, ctjs []v1alpha.ChangeTriggeredJob) ([]v1alpha.ChangeTriggeredJob, error) {
+	selecting := slices.ContainsFunc(ctjs, func(ctj v1alpha.ChangeTriggeredJob) bool {
+		return slices.ContainsFunc(ctj.Spec.Resources, func(r v1alpha.ResourceReference) bool { return r.Selector != nil })
+	})
+	if !selecting {
+		return nil, nil
+	}
+	for _, where := range []selection{{allNamespaces: true}, {}} {
+		if all, err := c.triggers(ctx, where); !apierrors.IsForbidden(err) {
+			return all, err
+		}
+	}
+	return ctjs, nil
 }

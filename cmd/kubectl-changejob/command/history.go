@@ -13,9 +13,11 @@ func (p *plugin) history() *cobra.Command {
 	var o output
 	cmd := &cobra.Command{
 		Use:   "history NAME",
-		Short: "List the triggers of a ChangeTriggeredJob: when, what had changed, which Job, how it ended",
-		Long: "List the triggers of a ChangeTriggeredJob: when, what had changed, which Job, how it ended.\n\n" +
-			"The Jobs tell of them, so that those are listed whose Jobs are still there: spec.history says how many are kept.",
+		Short: "List triggers: when, what had changed, which Job, how it ended",
+		Long: "List the triggers of a ChangeTriggeredJob: when, what had changed, which Job,\n" +
+			"how it ended.\n\n" +
+			"The Jobs tell of them, so that those are listed whose Jobs are still there:\n" +
+			"spec.history says how many are kept.",
 		Example: "  kubectl changejob history config-sync",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -14,9 +16,9 @@ func (p *plugin) list() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list [NAME…]",
 		Aliases: []string{"ls"},
-		Short:   "List ChangeTriggeredJobs: how they are, what is pending, when the next Job is due",
+		Short:   "List ChangeTriggeredJobs, what is pending, and when a Job is due",
 		Example: "  kubectl changejob list\n  kubectl changejob list -A -o wide",
-		RunE: p.reading(&o, &s, func(ctjs []v1alpha.ChangeTriggeredJob) error {
+		RunE: p.reading(&o, &s, func(_ context.Context, _ *cluster, ctjs []v1alpha.ChangeTriggeredJob) error {
 			list := report.ListOf(ctjs, p.Now())
 			return p.show(&o, list, func(w *text.Writer) { w.List(list, s.allNamespaces, o.format == formatWide) })
 		}),

@@ -7,12 +7,15 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/nusnewob/kube-changejob/cmd/kubectl-changejob/text"
 )
 
 // Environment is what the process gives to the commands.
@@ -26,6 +29,8 @@ type Environment struct {
 	Now func() time.Time
 	// Terminal tells whether what is written goes to a terminal, and how wide that is; by default, it is found out.
 	Terminal func() (columns int, ok bool)
+	// LookInterval is how often run --wait looks at what it waits for; by default, twice a second.
+	LookInterval time.Duration
 	// Wrap changes the client that the commands use; by default, it does not.
 	Wrap func(client.WithWatch) client.WithWatch
 }
@@ -41,7 +46,7 @@ func Run(ctx context.Context, args []string, environment Environment) int {
 	root := newRoot(environment)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
-		_, _ = fmt.Fprintln(environment.Streams.ErrOut, "error:", explain(err))
+		_, _ = fmt.Fprintln(environment.Streams.ErrOut, "error:", text.Line(explain(err)))
 		return 1
 	}
 	return 0
@@ -53,7 +58,8 @@ func newRoot(environment Environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-changejob",
 		Short: "Show and steer ChangeTriggeredJobs",
-		Long: "Show and steer ChangeTriggeredJobs: why a Job ran, what is pending, when the next one is due.\n\n" +
+		Long: "Show and steer ChangeTriggeredJobs: why a Job ran, what is pending, when the\n" +
+			"next one is due.\n\n" +
 			"Everything is done with the rights of your own kubeconfig.",
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl changejob"},
 		SilenceErrors:     true,
@@ -66,6 +72,7 @@ func newRoot(environment Environment) *cobra.Command {
 	root.SetOut(p.Streams.Out)
 	root.SetErr(p.Streams.ErrOut)
 	p.flags.AddFlags(root.PersistentFlags())
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", text.DefaultWidth)))
 	_ = root.RegisterFlagCompletionFunc("namespace", p.completeNamespaces) // the flag is there
 	root.AddCommand(
 		p.list(), p.describe(), p.history(), p.diff(), p.graph(), p.check(),
@@ -80,6 +87,9 @@ func (p *plugin) setDefaults() {
 	}
 	if p.Now == nil {
 		p.Now = time.Now
+	}
+	if p.LookInterval == 0 {
+		p.LookInterval = 500 * time.Millisecond
 	}
 	if p.Terminal == nil {
 		p.Terminal = terminalOf(p.Streams.Out)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ func (s *selection) add(cmd *cobra.Command) {
 }
 
 // reading is what a command does that tells of the selected ChangeTriggeredJobs: it reads them, and has them told.
-func (p *plugin) reading(o *output, s *selection, tell func([]v1alpha.ChangeTriggeredJob) error) func(*cobra.Command, []string) error {
+func (p *plugin) reading(o *output, s *selection, tell func(context.Context, *cluster, []v1alpha.ChangeTriggeredJob) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, names []string) error {
 		s.names = names
 		c, err := p.clusterFor(o)
@@ -29,7 +30,7 @@ func (p *plugin) reading(o *output, s *selection, tell func([]v1alpha.ChangeTrig
 		if len(ctjs) == 0 && o.forPeople() {
 			return p.nothing(c, *s)
 		}
-		return tell(ctjs)
+		return tell(cmd.Context(), c, ctjs)
 	}
 }
 

@@ -41,8 +41,6 @@ type world struct {
 	env        map[string]string
 	terminal   int
 	wrap       func(client.WithWatch) client.WithWatch
-	// onJobs happens once, after the next list.
-	onJobs func()
 }
 
 func newWorld(t *testing.T) *world {
@@ -104,6 +102,8 @@ func (w *world) runBare(args ...string) result {
 		Version: "v1.2.3",
 		Now:     func() time.Time { return w.now },
 		Wrap:    w.wrap,
+
+		LookInterval: 10 * time.Millisecond,
 	}
 	if w.terminal > 0 {
 		environment.Terminal = func() (int, bool) { return w.terminal, true }

@@ -16,7 +16,7 @@ import (
 func (p *plugin) suspend() *cobra.Command {
 	return p.setSuspend(true, &cobra.Command{
 		Use:     "suspend NAME…",
-		Short:   "Suspend ChangeTriggeredJobs: changes are noticed, and no Job runs for them until resume",
+		Short:   "Suspend ChangeTriggeredJobs: no Job runs until resume",
 		Example: "  kubectl changejob suspend config-sync\n  kubectl changejob suspend -l app=web",
 	})
 }
@@ -24,7 +24,7 @@ func (p *plugin) suspend() *cobra.Command {
 func (p *plugin) resume() *cobra.Command {
 	return p.setSuspend(false, &cobra.Command{
 		Use:     "resume NAME…",
-		Short:   "Resume ChangeTriggeredJobs: one Job runs for what has changed meanwhile",
+		Short:   "Resume ChangeTriggeredJobs: a Job runs for what has changed",
 		Example: "  kubectl changejob resume config-sync\n  kubectl changejob resume -l app=web",
 	})
 }
@@ -62,7 +62,7 @@ func (c *cluster) setSuspend(ctx context.Context, ctjs []v1alpha.ChangeTriggered
 	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"suspend":%t}}`, suspend))
 	word := map[bool]string{true: "suspended", false: "resumed"}[suspend]
 	for i := range ctjs {
-		if ctjs[i].Spec.Suspended() != suspend {
+		if !isSet(&ctjs[i], suspend) {
 			if err := c.Patch(ctx, ctjs[i].DeepCopy(), patch, client.DryRunAll); err != nil {
 				return nil, err
 			}
@@ -70,7 +70,7 @@ func (c *cluster) setSuspend(ctx context.Context, ctjs []v1alpha.ChangeTriggered
 	}
 	for i := range ctjs {
 		line := nameOf(&ctjs[i]) + " " + word + "\n"
-		if ctjs[i].Spec.Suspended() == suspend {
+		if isSet(&ctjs[i], suspend) {
 			line = nameOf(&ctjs[i]) + " " + word + " already\n"
 		} else if err := c.Patch(ctx, ctjs[i].DeepCopy(), patch); err != nil {
 			return done, err
@@ -78,6 +78,11 @@ func (c *cluster) setSuspend(ctx context.Context, ctjs []v1alpha.ChangeTriggered
 		done = append(done, line)
 	}
 	return done, nil
+}
+
+// isSet reports whether suspend is known to be set so already: of a spec that cannot be decoded, nothing is known.
+func isSet(ctj *v1alpha.ChangeTriggeredJob, suspend bool) bool {
+	return ctj.Spec.Undecoded() == nil && ctj.Spec.Suspended() == suspend
 }
 
 // nameOf names a ChangeTriggeredJob as kubectl does.

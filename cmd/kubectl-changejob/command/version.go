@@ -21,7 +21,7 @@ func (p *plugin) version() *cobra.Command {
 	var o output
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Show the version of this plugin, and which version of the API it knows",
+		Short: "Show the version of this plugin, and that of the API it knows",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := o.check(); err != nil {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"time"
+	"unicode/utf8"
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,5 +106,5 @@ func (d *Description) addTimes(ctj *v1alpha.ChangeTriggeredJob) {
 // another text.
 func runNowPending(ctj *v1alpha.ChangeTriggeredJob) bool {
 	asked := ctj.Annotations[v1alpha.RunNowAnnotation]
-	return asked != "" && len(asked) <= v1alpha.MaxRunNowLength && asked != ctj.Status.LastRunNow
+	return asked != "" && utf8.RuneCountInString(asked) <= v1alpha.MaxRunNowLength && asked != ctj.Status.LastRunNow
 }

@@ -39,9 +39,9 @@ type GraphTrigger struct {
 	Suspended bool                     `json:"suspended"`
 }
 
-// GraphOf tells which objects trigger what, and which of them are Jobs of the others. It knows the specs alone: what a Job changes
-// shows in nobody's spec.
-func GraphOf(ctjs []v1alpha.ChangeTriggeredJob) Graph {
+// GraphOf tells which objects trigger what, and which of them are Jobs of sources, be these among the others or not. It knows the specs
+// alone: what a Job changes shows in nobody's spec.
+func GraphOf(ctjs, sources []v1alpha.ChangeTriggeredJob) Graph {
 	places := map[trigger.ObjectReference]int{}
 	graph := Graph{Objects: []GraphObject{}}
 	for i := range ctjs {
@@ -51,7 +51,7 @@ func GraphOf(ctjs []v1alpha.ChangeTriggeredJob) Graph {
 			if !known {
 				place = len(graph.Objects)
 				places[merged.Reference] = place
-				graph.Objects = append(graph.Objects, GraphObject{ObjectReference: merged.Reference, JobsOf: jobsOf(ctj, merged.Index, ctjs)})
+				graph.Objects = append(graph.Objects, GraphObject{ObjectReference: merged.Reference, JobsOf: jobsOf(ctj, merged.Index, sources)})
 			}
 			graph.Objects[place].Triggers = append(graph.Objects[place].Triggers, GraphTrigger{
 				Namespace: ctj.Namespace, Name: ctj.Name, Fields: merged.Fields,

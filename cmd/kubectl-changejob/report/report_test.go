@@ -110,35 +110,47 @@ func TestTheStateIsWhatMattersMost(t *testing.T) {
 		"a Job that was refused": {
 			conditions: conditions(available, waiting(trigger.ReasonJobNotCreated), degraded(trigger.ReasonJobNotCreated)),
 			edits:      []func(*v1alpha.ChangeTriggeredJob){pending},
-			state:      trigger.ReasonJobNotCreated, degraded: true, next: Next{Message: "when what it waits for is there"},
+			state:      trigger.ReasonJobNotCreated, degraded: true, next: Next{Message: "when the API server takes the Job, which is tried again and again"},
 		},
 		"a wait that this plugin does not know": {
 			conditions: conditions(available, waiting("FullMoon"), healthy), edits: []func(*v1alpha.ChangeTriggeredJob){pending},
 			state: "FullMoon", next: Next{Message: "when what it waits for is there"},
 		},
-		"a wait that it does not know, with an end": {
+		"a wait that it does not know, with a time that may mean anything": {
 			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: "FullMoon",
 				Message: "the moon of 2026-11-29T11:00:00Z is gone, the next rises at 2026-11-29T13:00:00Z"}, healthy),
 			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
-			state: "FullMoon", next: Next{Time: at(time.Hour), Message: "when what it waits for is there"},
+			state: "FullMoon", next: Next{Message: "when what it waits for is there"},
 		},
 		"a window": {
 			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: trigger.ReasonOutsideWindow,
 				Message: "outside of all windows, the next one opens at 2026-11-29T13:00:00Z"}, healthy),
 			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
-			state: trigger.ReasonOutsideWindow, next: Next{Time: at(time.Hour), Message: "when the next window opens"},
+			state: trigger.ReasonOutsideWindow, next: Next{Time: at(time.Hour), NotBefore: at(time.Hour), Message: "when the next window opens"},
+		},
+		"a window that opens when the cooldown still lasts, and may be closed after it": {
+			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: trigger.ReasonOutsideWindow,
+				Message: "outside of all windows, the next one opens at 2026-11-29T12:00:10Z"}, healthy),
+			edits: []func(*v1alpha.ChangeTriggeredJob){pending, triggered},
+			state: trigger.ReasonOutsideWindow, next: Next{NotBefore: at(40 * time.Second), Message: "when a window is open and the cooldown has ended"},
+		},
+		"a window of which nothing but the name of a selection tells a time": {
+			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: trigger.ReasonOutsideWindow,
+				Message: "ConfigMap default/[until 2027-01-01T00:00:00Z of their time] changed; outside of all windows, and none opens within five years"}, healthy),
+			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
+			state: trigger.ReasonOutsideWindow, next: Next{Message: "when the next window opens"},
 		},
 		"a wait whose end is over": {
-			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: "FullMoon",
-				Message: "it rises at 2026-11-29T11:00:00Z"}, healthy),
+			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: trigger.ReasonOutsideWindow,
+				Message: "outside of all windows, the next one opens at 2026-11-29T11:00:00Z"}, healthy),
 			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
-			state: "FullMoon", next: Next{Message: "when what it waits for is there"},
+			state: trigger.ReasonOutsideWindow, next: Next{Message: "when the next window opens"},
 		},
 		"a Job that was refused with a time": {
 			conditions: conditions(available, metav1.Condition{Type: trigger.ConditionProgressing, Status: "True", Reason: trigger.ReasonJobNotCreated,
 				Message: "refused until 2026-11-29T13:00:00Z"}, degraded(trigger.ReasonJobNotCreated)),
 			edits: []func(*v1alpha.ChangeTriggeredJob){pending},
-			state: trigger.ReasonJobNotCreated, degraded: true, next: Next{Message: "when what it waits for is there"},
+			state: trigger.ReasonJobNotCreated, degraded: true, next: Next{Message: "when the API server takes the Job, which is tried again and again"},
 		},
 		"an object that cannot be seen": {
 			conditions: conditions(condition(trigger.ConditionAvailable, "False", trigger.ReasonForbidden), idle, degraded(trigger.ReasonForbidden)),
@@ -291,6 +303,7 @@ func TestAJobThatWasAskedForIsPendingUntilTheAnswer(t *testing.T) {
 		"and again":                    {asked: "2", answered: "1", want: true},
 		"and answered":                 {asked: "2", answered: "2"},
 		"in a way that is no question": {asked: strings.Repeat("1", 129), answered: "sha256:…"},
+		"by characters of two bytes":   {asked: strings.Repeat("ü", 128), want: true},
 	} {
 		ctj := watcher(configMap("a"))
 		ctj.Annotations = map[string]string{v1alpha.RunNowAnnotation: test.asked}
@@ -302,7 +315,7 @@ func TestAJobThatWasAskedForIsPendingUntilTheAnswer(t *testing.T) {
 func TestTheGraphJoinsWhatWatchesTheSame(t *testing.T) {
 	one, two := watcher(configMap("b", "data"), configMap("a")), watcher(configMap("a", "data.x"))
 	two.Name, two.Spec.Condition, two.Spec.Suspend = "a-second", v1alpha.TriggerAll, new(true)
-	graph := GraphOf([]v1alpha.ChangeTriggeredJob{*one, *two})
+	graph := GraphOf([]v1alpha.ChangeTriggeredJob{*one, *two}, nil)
 	require.Len(t, graph.Objects, 2)
 	assert.Equal(t, "a", graph.Objects[0].Name)
 	assert.Equal(t, []GraphTrigger{
@@ -325,7 +338,8 @@ func TestTheGraphJoinsJobsWithWhatWatchesThem(t *testing.T) {
 	elsewhere := watcher(configMap("a"))
 	elsewhere.Name, elsewhere.Namespace = "build", "other"
 
-	graph := GraphOf([]v1alpha.ChangeTriggeredJob{*notify, *build, *elsewhere, *test})
+	all := []v1alpha.ChangeTriggeredJob{*notify, *build, *elsewhere, *test}
+	graph := GraphOf(all, all)
 	sources := map[string][]GraphSource{}
 	for _, object := range graph.Objects {
 		sources[object.String()] = object.JobsOf
@@ -336,4 +350,5 @@ func TestTheGraphJoinsJobsWithWhatWatchesThem(t *testing.T) {
 		"Job default/[changejob.dev/owner=test]":  {{Namespace: "default", Name: "test"}},
 		"Pod default/[changejob.dev/owner=build]": {{Namespace: "default", Name: "build"}},
 	}, sources)
+	assert.Equal(t, []GraphSource{{Namespace: "default", Name: "build"}}, GraphOf([]v1alpha.ChangeTriggeredJob{*test}, all).Objects[0].JobsOf, "of one that is not told of")
 }

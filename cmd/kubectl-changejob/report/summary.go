@@ -1,7 +1,6 @@
 package report
 
 import (
-	"regexp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -46,16 +45,6 @@ type Summary struct {
 	CreationTimestamp metav1.Time       `json:"creationTimestamp"`
 }
 
-// Next is what is known of the next trigger.
-type Next struct {
-	// Time is when it is due; absent where that depends on more than time.
-	Time *metav1.Time `json:"time,omitempty"`
-	// NotBefore is the end of a cooldown that has not passed.
-	NotBefore *metav1.Time `json:"notBefore,omitempty"`
-	// Message says what it waits for.
-	Message string `json:"message"`
-}
-
 // ListOf sums up ChangeTriggeredJobs.
 func ListOf(ctjs []v1alpha.ChangeTriggeredJob, now time.Time) List {
 	list := List{Items: make([]Summary, 0, len(ctjs))}
@@ -85,7 +74,7 @@ func SummaryOf(ctj *v1alpha.ChangeTriggeredJob, now time.Time) Summary {
 		CreationTimestamp: ctj.CreationTimestamp,
 	}
 	s.State, s.Message, s.Degraded = stateOf(ctj)
-	s.Next = nextOf(ctj, s.State, s.Pending, now)
+	s.Next = nextOf(ctj, now)
 	return s
 }
 
@@ -108,88 +97,4 @@ func stateOf(ctj *v1alpha.ChangeTriggeredJob) (state, message string, degraded b
 	default:
 		return progressing.Reason, progressing.Message, degraded
 	}
-}
-
-// nextOf says when the next Job is due, or what it waits for.
-func nextOf(ctj *v1alpha.ChangeTriggeredJob, state string, pending int, now time.Time) Next {
-	next := Next{NotBefore: cooldownEnd(ctj, now)}
-	switch state {
-	case StateNotObserved, trigger.ReasonFirstLook:
-		next.Message = "after the first look at what is watched"
-	case trigger.ReasonInvalidSpec:
-		next.Message = "when the spec is mended"
-	case trigger.ReasonSuspended:
-		next.Message = "after resume"
-		if pending == 0 {
-			next.Message = "when something changes, after resume"
-		}
-	case trigger.ReasonTriggering:
-		at := metav1.NewTime(now)
-		next.Time, next.Message = &at, "now"
-	case trigger.ReasonCooldown:
-		next.Time, next.Message = next.NotBefore, "when the cooldown ends"
-	case trigger.ReasonWaitingForAll:
-		next.Message = "when the other resources have changed, too"
-	case trigger.ReasonWaitingForWhen:
-		next.Message = "when what it waits for is true"
-	case trigger.ReasonJobRunning:
-		next.Message = "when the running Job has ended"
-	case trigger.ReasonIdle, trigger.ReasonJobActive:
-		next.Message = "when something changes"
-	default:
-		next.Message, next.Time = waitOf(ctj, pending, now)
-	}
-	return next
-}
-
-// waitOf tells of a wait that has no more to it than what the operator says of it.
-func waitOf(ctj *v1alpha.ChangeTriggeredJob, pending int, now time.Time) (message string, end *metav1.Time) {
-	progressing := meta.FindStatusCondition(ctj.Status.Conditions, trigger.ConditionProgressing)
-	if progressing == nil || progressing.Status != metav1.ConditionTrue {
-		return "when something changes", nil
-	}
-	message = "when something changes"
-	if pending > 0 {
-		message = "when what it waits for is there"
-	}
-	switch progressing.Reason {
-	case trigger.ReasonJobNotCreated, trigger.ReasonNameTaken, trigger.ReasonJobActive:
-		return message, nil // it tells what the API server said, in whose words a time may mean anything
-	}
-	// The message ends with the time, where there is one.
-	times := timestamp.FindAllString(progressing.Message, -1)
-	if len(times) == 0 {
-		return message, nil
-	}
-	at, err := time.Parse(time.RFC3339, times[len(times)-1])
-	if err != nil || !at.After(now) {
-		return message, nil
-	}
-	if said, known := waits[progressing.Reason]; known {
-		return said, &metav1.Time{Time: at}
-	}
-	return "when what it waits for is there", &metav1.Time{Time: at}
-}
-
-// waits says of waits with an end what they wait for.
-var waits = map[string]string{
-	trigger.ReasonOutsideWindow: "when the next window opens",
-	trigger.ReasonSettling:      "when nothing has changed for a while",
-	trigger.ReasonRetrying:      "when the last Job is tried again",
-}
-
-// timestamp finds times as the operator writes them into conditions.
-var timestamp = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
-
-// cooldownEnd is when the cooldown ends, or nil where it is over.
-func cooldownEnd(ctj *v1alpha.ChangeTriggeredJob, now time.Time) *metav1.Time {
-	last := ctj.Status.LastTriggeredTime
-	if last == nil {
-		return nil
-	}
-	end := metav1.NewTime(last.Add(ctj.Spec.EffectiveCooldown()))
-	if !end.After(now) {
-		return nil
-	}
-	return &end
 }

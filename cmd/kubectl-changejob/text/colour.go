@@ -29,7 +29,7 @@ func (w *Writer) paint(text string, c colour) string {
 // ofState is green where all is well, red where something needs attention, and yellow while something waits.
 func ofState(s *report.Summary) colour {
 	switch {
-	case s.Degraded && s.State != trigger.ReasonIdle && !slices.Contains(waits, s.State):
+	case s.Degraded && !slices.Contains(harmless, s.State):
 		return red
 	case s.State == trigger.ReasonIdle || s.State == trigger.ReasonJobActive:
 		return green
@@ -38,11 +38,10 @@ func ofState(s *report.Summary) colour {
 	}
 }
 
-// waits are the states that are no trouble, though the last Job may have failed.
-var waits = []string{
-	trigger.ReasonCooldown, trigger.ReasonWaitingForAll, trigger.ReasonWaitingForWhen, trigger.ReasonSuspended, trigger.ReasonJobRunning,
-	trigger.ReasonTriggering, trigger.ReasonJobActive, trigger.ReasonFirstLook, report.StateNotObserved,
-}
+// harmless are the states that are no trouble, though the last Job may have failed.
+var harmless = slices.Concat(trigger.Skips, []string{
+	trigger.ReasonTriggering, trigger.ReasonRetrying, trigger.ReasonIdle, trigger.ReasonJobActive, trigger.ReasonFirstLook, report.StateNotObserved,
+})
 
 func ofOutcome(outcome string) colour {
 	switch v1alpha.JobStatus(outcome) {

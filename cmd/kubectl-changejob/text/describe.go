@@ -32,6 +32,9 @@ func (w *Writer) description(d *report.Description) {
 	w.paragraph("Runs a Job:", labelWidth, runs(d))
 	w.times(d)
 	state := d.State
+	if d.Suspended && state != trigger.ReasonSuspended {
+		state += ", and suspended"
+	}
 	if d.Outdated {
 		state += " (of an older spec: the operator has not seen the present one)"
 	}

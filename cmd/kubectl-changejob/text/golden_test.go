@@ -173,13 +173,22 @@ func TestADescriptionFits(t *testing.T) {
 			ConcurrencyPolicy: v1alpha.ReplaceConcurrent, LastTriggerUnknown: "its Job is gone, and with it what it ran for", Resources: references()[:1],
 		},
 		"describe-times": {
-			Summary:           list[0],
-			ConcurrencyPolicy: v1alpha.AllowConcurrent, Settle: "5s", PendingDeadline: "24h0m0s", FirstRunPending: true,
+			Summary:            list[0],
+			ConcurrencyPolicy:  v1alpha.AllowConcurrent,
+			LastTriggerUnknown: "you may not list the Jobs of this namespace", Settle: "5s", PendingDeadline: "24h0m0s", FirstRunPending: true,
 			Windows: []v1alpha.TriggerWindow{
 				{Schedule: "0 22 * * 1-5", TimeZone: "Europe/Berlin", Duration: metav1.Duration{Duration: 2 * time.Hour}},
 				{Schedule: "0 0 * * 6", Duration: metav1.Duration{Duration: 48 * time.Hour}},
 			},
 			Retry: &report.Retry{Limit: 3, Count: 1, NextTime: in(20 * time.Second)},
+		},
+		"describe-suspended": {
+			Summary: func() report.Summary {
+				s := list[4]
+				s.Suspended, s.Cooldown, s.Message = true, "30s", "ConfigMap default/app-config: the operator may not read the object"
+				s.Next.Message = "when something changes, after resume"
+				return s
+			}(),
 		},
 		"describe-new": {
 			Summary: func() report.Summary {
@@ -234,7 +243,7 @@ func TestAGraphFits(t *testing.T) {
 			{Namespace: longNamespace, Name: longName, Fields: []string{"data.a", "data.b"}, Condition: v1alpha.TriggerAll, Suspended: true},
 		}},
 		{ObjectReference: trigger.ObjectReference{APIVersion: "batch/v1", Kind: "Job", Namespace: "default", Selection: "changejob.dev/owner=config-sync"},
-			JobsOf:   []report.GraphSource{{Namespace: "default", Name: "config-sync"}},
+			JobsOf:   []report.GraphSource{{Namespace: "default", Name: "config-sync"}, {Namespace: "team", Name: "untold"}},
 			Triggers: []report.GraphTrigger{{Namespace: "default", Name: "notify", Fields: []string{"status"}}}},
 	}}
 	w := writer(80)
@@ -327,4 +336,6 @@ func TestCuts(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a bc", "defg", "h"}, wrap("a bc defgh", 4))
 	assert.Equal(t, []string{""}, wrap("", 4))
+	assert.Equal(t, []string{"a  b  ", "c  d"}, wrap("a  b   c  d", 6), "the space at which it breaks is the only one that goes")
+	assert.Equal(t, []string{" a"}, wrap(" a", 4))
 }

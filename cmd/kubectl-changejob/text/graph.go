@@ -70,6 +70,7 @@ func DOT(graph report.Graph) string {
 	var b strings.Builder
 	b.WriteString("digraph changejob {\n  rankdir=LR;\n")
 	known := map[string]bool{}
+	var sources []report.GraphSource
 	for i := range graph.Objects {
 		object := &graph.Objects[i]
 		from := "object " + object.APIVersion + " " + object.String()
@@ -77,6 +78,7 @@ func DOT(graph report.Graph) string {
 		for _, source := range object.JobsOf {
 			fmt.Fprintf(&b, "  %s -> %s;\n", quote("trigger "+source.Namespace+"/"+source.Name), quote(from))
 		}
+		sources = append(sources, object.JobsOf...)
 		for j := range object.Triggers {
 			t := &object.Triggers[j]
 			to := "trigger " + t.Namespace + "/" + t.Name
@@ -93,6 +95,12 @@ func DOT(graph report.Graph) string {
 				style = "dashed"
 			}
 			fmt.Fprintf(&b, "  %s -> %s [style=%s, label=%s];\n", quote(from), quote(to), style, quote(strings.Join(t.Fields, ", ")))
+		}
+	}
+	for _, source := range sources {
+		if name := source.Namespace + "/" + source.Name; !known["trigger "+name] {
+			known["trigger "+name] = true
+			fmt.Fprintf(&b, "  %s [shape=ellipse, label=%s];\n", quote("trigger "+name), quote(name))
 		}
 	}
 	b.WriteString("}\n")

@@ -58,6 +58,9 @@ func (w *Writer) until(t *metav1.Time) string {
 	return duration.HumanDuration(t.Sub(w.Now) + time.Second - 1)
 }
 
+// Line makes a text of others fit to be shown in a line.
+func Line(text string) string { return strings.TrimSpace(clean(text)) }
+
 // clean makes a text fit to be shown: a terminal must not be told anything by what others have written into the cluster, and a
 // cell has one line.
 func clean(text string) string {
@@ -103,30 +106,27 @@ func cutMiddle(text string, width int) string {
 // suffixLength is how much of the end of a Job's name tells it from others.
 const suffixLength = 10
 
-// wrap breaks a text at its spaces into lines of at most width characters; a word that is longer is broken, too.
+// wrap breaks a text at spaces into lines of at most width characters; a word that is longer is broken, too. All other spaces stay: they
+// may be those of a value.
 func wrap(text string, width int) []string {
 	if width <= 0 {
 		return []string{text}
 	}
 	var lines []string
-	current := ""
-	for _, word := range strings.Fields(text) {
-		for {
-			switch {
-			case current == "" && length(word) > width:
-				runes := []rune(word)
-				lines, word = append(lines, string(runes[:width])), string(runes[width:])
-				continue
-			case current == "":
-				current = word
-			case length(current)+1+length(word) <= width:
-				current += " " + word
-			default:
-				lines, current = append(lines, current), ""
-				continue
-			}
-			break
+	current, begun := "", false
+	for word := range strings.SplitSeq(text, " ") {
+		if begun && length(current)+1+length(word) <= width {
+			current += " " + word
+			continue
 		}
+		if begun {
+			lines = append(lines, current)
+		}
+		for length(word) > width {
+			runes := []rune(word)
+			lines, word = append(lines, string(runes[:width])), string(runes[width:])
+		}
+		current, begun = word, true
 	}
 	return append(lines, current)
 }
