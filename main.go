@@ -383,6 +383,9 @@ func newExporter(ctx context.Context, mgr manager.Manager, o *options) (*tracing
 	if o.otlpEndpoint == "" {
 		return nil, nil
 	}
+	if err := trustPublicAuthorities(o.otlpEndpoint); err != nil {
+		return nil, err
+	}
 	return tracing.New(ctx, o.otlpEndpoint, version, mgr.GetLogger().WithName("tracing"))
 }
 

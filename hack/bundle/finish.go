@@ -36,6 +36,9 @@ func finish(files tree, icon []byte) (tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := namesNoUser(csv); err != nil {
+		return nil, err
+	}
 	run, err := images(csv)
 	if err != nil {
 		return nil, err
@@ -128,6 +131,29 @@ func images(csv map[string]any) ([]image, error) {
 		return nil, errors.New("the ClusterServiceVersion has no container")
 	}
 	return found, nil
+}
+
+// namesNoUser refuses a ClusterServiceVersion whose pods are to run as a certain user or group: OpenShift, whose catalogs have the bundle, gives each
+// namespace users of its own, and lets in no pod that names another.
+func namesNoUser(csv map[string]any) error {
+	deployments, _, err := unstructured.NestedSlice(csv, "spec", "install", "spec", "deployments")
+	if err != nil {
+		return err
+	}
+	for _, deployment := range deployments {
+		deployment, _ := deployment.(map[string]any)
+		pod, _, _ := unstructured.NestedMap(deployment, "spec", "template", "spec")
+		containers, _, _ := unstructured.NestedSlice(pod, "containers")
+		for _, has := range append([]any{pod}, containers...) {
+			has, _ := has.(map[string]any)
+			for _, name := range []string{"runAsUser", "runAsGroup", "fsGroup"} {
+				if user, found, _ := unstructured.NestedFieldNoCopy(has, "securityContext", name); found {
+					return fmt.Errorf("the pods of deployment %v have %s %v, which OpenShift refuses: config/olm is to leave it out", deployment["name"], name, user)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func parse(content []byte) (map[string]any, error) {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -80,6 +81,23 @@ func TestACSVWithoutContainersIsRefused(t *testing.T) {
 	files[csvPath] = []byte("spec: {version: 1.2.3}\n")
 	_, err := finish(files, nil)
 	assert.ErrorContains(t, err, "no container")
+}
+
+func TestPodsThatOpenShiftRefusesAreNoBundle(t *testing.T) {
+	for name, test := range map[string]struct{ from, to, words string }{
+		"a user of all containers": {"              spec:\n", "              spec:\n                securityContext: {runAsNonRoot: true, runAsUser: 65532}\n", "runAsUser 65532"},
+		"a group of the volumes":   {"              spec:\n", "              spec:\n                securityContext: {fsGroup: 65532}\n", "fsGroup 65532"},
+		"a group of one container": {`image: "example.org/helper:v7"`, `image: "example.org/helper:v7", securityContext: {runAsGroup: 0}`, "runAsGroup 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, generatedCSV, test.from)
+			files := generated()
+			files[csvPath] = []byte(strings.Replace(generatedCSV, test.from, test.to, 1))
+			_, err := finish(files, nil)
+			require.ErrorContains(t, err, test.words)
+			assert.ErrorContains(t, err, "deployment manager")
+		})
+	}
 }
 
 func TestCreatedAtIsNewOnlyWhereSomethingElseIs(t *testing.T) {

@@ -71,6 +71,29 @@ func TestTheDefinitionStaysWhenTheChartGoes(t *testing.T) {
 	assert.NotContains(t, finished, "crds")
 }
 
+// With one Secret for both, whoever goes back from cert-manager is refused by Helm, or has two that write it.
+func TestEachWayToACertificateHasASecretAndAVolumeOfItsOwn(t *testing.T) {
+	fromPlugin, parts := sources(t)
+	finished, err := finish(fromPlugin, parts, "1.2.3")
+	require.NoError(t, err)
+	const own, issued = "kube-changejob-webhook-cert", "kube-changejob-webhook-tls"
+	assert.Contains(t, string(finished["templates/webhook-cert/secret.yaml"]), "  name: "+own+"\n")
+	assert.Contains(t, string(finished["templates/cert-manager/webhook-cert.yaml"]), "  secretName: "+issued+"\n")
+	deployment := string(finished[templates+manager])
+	assert.Contains(t, deployment, "          secretName: "+issued+"\n")
+	assert.Equal(t, 2, strings.Count(deployment, "name: webhook-tls\n"), "a volume and its mount")
+	assert.Equal(t, 2, strings.Count(deployment, "name: webhook-cert\n"), "and another")
+	assert.NotContains(t, deployment, own)
+}
+
+// An alert about what is not there has to say where it is not.
+func TestTheAlertOfAnOperatorThatIsGoneIsAboutTheNamespaceOfTheRelease(t *testing.T) {
+	fromPlugin, parts := sources(t)
+	finished, err := finish(fromPlugin, parts, "1.2.3")
+	require.NoError(t, err)
+	assert.Contains(t, string(finished["templates/prometheus/alerts.yaml"]), `expr: absent(changejob_build_info{namespace="{{ .Release.Namespace }}"})`)
+}
+
 func TestWhatTheOperatorKnowsByNameIsCalledThat(t *testing.T) {
 	fromPlugin, parts := sources(t)
 	finished, err := finish(fromPlugin, parts, "1.2.3")

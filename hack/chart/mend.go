@@ -123,26 +123,35 @@ var mends = []mend{
           []
           {{- end }}
 `, `        - mountPath: /tmp/k8s-webhook-server/serving-certs
-          name: webhook-cert
           {{- if .Values.certManager.enabled }}
+          name: webhook-tls
           readOnly: true
+          {{- else }}
+          name: webhook-cert
           {{- end }}
+        {{- with .Values.manager.volumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 `},
 	{manager, `        {{- if .Values.manager.extraVolumes }}
         {{- toYaml .Values.manager.extraVolumes | nindent 8 }}
         {{- else }}
         []
         {{- end }}
-`, `      - name: webhook-cert
-        {{- if .Values.certManager.enabled }}
+`, `      {{- if .Values.certManager.enabled }}
+      - name: webhook-tls
         secret:
           defaultMode: 288
-          secretName: kube-changejob-webhook-cert
-        {{- else }}
+          secretName: kube-changejob-webhook-tls
+      {{- else }}
+      - name: webhook-cert
         emptyDir:
           medium: Memory
           sizeLimit: 1Mi
-        {{- end }}
+      {{- end }}
+      {{- with .Values.manager.volumes }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
 `},
 	// What the chart is called need not restart the operator.
 	{manager, `        helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
@@ -176,6 +185,9 @@ apiVersion: apps/v1
     {{- end }}
     {{- end }}
 `},
+	// Of what is not there Prometheus knows no namespace.
+	{"extras/alerts.yaml", `absent(changejob_build_info{namespace="kube-changejob-system"})`,
+		`absent(changejob_build_info{namespace="{{ .Release.Namespace }}"})`},
 	{"extras/webhook-issuer.yaml", "kind: " + furtherIssuer + "\n", "kind: Issuer\n"},
 	{"webhook/validating-webhook-configuration.yaml", `metadata:
   labels:

@@ -82,6 +82,10 @@ collector, by OTLP over gRPC. The variables of the OpenTelemetry SDK count as we
 ` + "`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_TRACES_SAMPLER`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`" + ` and the
 others that it knows for traces. Without an endpoint nothing is traced, and nothing is spent on it.
 
+At ` + "`https://`" + ` the collector's certificate is verified: by the authorities of the system, or where it has none, as in the operator's image, by the public ones
+that Mozilla's browsers trust. For an authority of your own, ` + "`OTEL_EXPORTER_OTLP_CERTIFICATE`" + ` names a file with its certificate, which is to be mounted: from a
+ConfigMap, by the values ` + "`manager.volumes` and `manager.volumeMounts`" + ` of the [Helm chart](helm.md#values), or by a patch of the Deployment.
+
 | span | when |
 |---|---|
 | ` + "`watch event`" + ` | a change has been seen that concerns a ChangeTriggeredJob; the root of the trace |

@@ -114,12 +114,16 @@ func (s *Store) guard(ctx context.Context, log logr.Logger) error {
 	for event := range w.ResultChan() {
 		switch event.Type {
 		case watch.Added, watch.Modified:
-			if secret, ok := event.Object.(*corev1.Secret); ok && !bytes.Equal(secret.Data[DataKey], s.key.bytes()) {
-				keyFailures.Inc()
-				log.Info("The Secret does not hold the key that this process uses. It is left as it is: delete it to "+
-					"have the key in use written again, or restart the operator to use what it holds", "keyInUse", s.key.ID())
+			secret, ok := event.Object.(*corev1.Secret)
+			if !ok || bytes.Equal(secret.Data[DataKey], s.key.bytes()) {
+				keyDiffers.Set(0)
+				continue
 			}
+			keyDiffers.Set(1)
+			log.Info("The Secret does not hold the key that this process uses. It is left as it is: delete it to "+
+				"have the key in use written again, or restart the operator to use what it holds", "keyInUse", s.key.ID())
 		case watch.Deleted:
+			keyDiffers.Set(0)
 			keyRewritten.Inc()
 			log.Info("The Secret was deleted and will be created with the same key", "keyInUse", s.key.ID())
 			return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -281,6 +282,7 @@ func TestAnotherKeyIsLeftAloneUntilItIsDeleted(t *testing.T) {
 	deleteSecret(t, namespace)
 	other := putSecret(t, namespace, map[string][]byte{DataKey: generate()})
 
+	failures := testutil.ToFloat64(keyFailures)
 	log := start(t, store)
 	eventually(t, func() bool { return strings.Contains(log.String(), "does not hold the key") }, "nobody was told")
 	id := store.Key().ID()
@@ -289,9 +291,12 @@ func TestAnotherKeyIsLeftAloneUntilItIsDeleted(t *testing.T) {
 	assert.Equal(t, other.ResourceVersion, now.ResourceVersion, "the other key stays")
 	assert.NotEqual(t, id, loaded(t, server(t).Config, namespace).Key().ID(), "the next process takes the other key")
 	assert.NotContains(t, log.String(), string(other.Data[DataKey]))
+	assert.InDelta(t, 1, testutil.ToFloat64(keyDiffers), 0, "it is told of for as long as it lasts, though nothing happens any more")
+	assert.InDelta(t, failures, testutil.ToFloat64(keyFailures), 0, "nothing has failed")
 
 	deleteSecret(t, namespace)
 	eventually(t, func() bool { return holds(t, store, other.UID) }, "the key in use was not written again")
+	assert.Zero(t, testutil.ToFloat64(keyDiffers))
 	assert.Equal(t, id, store.Key().ID())
 }
 

@@ -13,6 +13,14 @@ func NewCounter(name, help string) prometheus.Counter {
 	return c
 }
 
+// NewGauge returns a gauge without labels, which is 0 until it is set.
+func NewGauge(name, help string) prometheus.Gauge {
+	d := define(Definition{Name: name, Type: Gauge, Help: help})
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: d.Name, Help: d.Help})
+	metrics.Registry.MustRegister(g)
+	return g
+}
+
 // Counters are the series of a counter with one label.
 type Counters struct {
 	series map[string]prometheus.Counter

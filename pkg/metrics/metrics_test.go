@@ -16,6 +16,7 @@ func TestEverySeriesIsThereFromTheBeginning(t *testing.T) {
 	NewCounters("test_counters_total", "help", Label{Name: "result", Values: []string{"a", "b"}, Open: true})
 	NewHistograms("test_histograms", "help", []float64{1}, Label{Name: "waited", Values: []string{"false", "true"}})
 	NewCounter("test_counter_total", "help")
+	NewGauge("test_gauge", "help")
 	series := map[string]int{}
 	families, err := metrics.Registry.Gather()
 	require.NoError(t, err)
@@ -25,6 +26,7 @@ func TestEverySeriesIsThereFromTheBeginning(t *testing.T) {
 	assert.Equal(t, 3, series["test_counters_total"])
 	assert.Equal(t, 2, series["test_histograms"])
 	assert.Equal(t, 1, series["test_counter_total"])
+	assert.Equal(t, 1, series["test_gauge"])
 }
 
 func TestALabelHasNoValueThatWasNotDefined(t *testing.T) {

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -35,6 +36,8 @@ func TestTheDeploymentIsTheOneInConfig(t *testing.T) {
 	require.Len(t, pod.Volumes, 1)
 	require.Equal(t, "/tmp/k8s-webhook-server/serving-certs", manager.VolumeMounts[0].MountPath)
 	pod.Volumes, manager.VolumeMounts = nil, nil
+	// The user is the image's, or the one that OpenShift gives.
+	pod.SecurityContext.RunAsUser, pod.SecurityContext.RunAsGroup, pod.SecurityContext.FSGroup = nil, nil, nil
 	// The namespaces are the OperatorGroup's.
 	manager.Env = slices.Insert(manager.Env, 0, corev1.EnvVar{Name: "WATCH_NAMESPACE", ValueFrom: &corev1.EnvVarSource{
 		FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['olm.targetNamespaces']"},
@@ -54,6 +57,31 @@ func TestTheDeploymentIsTheOneInConfig(t *testing.T) {
 	assert.Contains(t, manager.Env, corev1.EnvVar{Name: "POD_NAMESPACE", ValueFrom: &corev1.EnvVarSource{
 		FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"},
 	}})
+}
+
+// TestOpenShiftSaysAsWhomTheOperatorRuns: its SecurityContextConstraint restricted-v2 refuses a pod that names a user or group which is not among
+// those of the namespace. A kubelet elsewhere can tell that the image's user is not root, for it is a number.
+func TestOpenShiftSaysAsWhomTheOperatorRuns(t *testing.T) {
+	require.Contains(t, readText(t, "config/catalog/community/ci.yaml"), "catalog_names: [v4.16,", "it is submitted to OpenShift's catalogs")
+	for _, deployment := range load(t).CSV.Spec.InstallStrategy.StrategySpec.DeploymentSpecs {
+		pod := deployment.Spec.Template.Spec
+		assert.True(t, *pod.SecurityContext.RunAsNonRoot)
+		assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type)
+		assert.Nil(t, pod.SecurityContext.RunAsUser)
+		assert.Nil(t, pod.SecurityContext.RunAsGroup)
+		assert.Nil(t, pod.SecurityContext.FSGroup)
+		assert.Empty(t, pod.SecurityContext.SupplementalGroups)
+		assert.Nil(t, pod.SecurityContext.SELinuxOptions)
+		for _, container := range pod.Containers {
+			assert.Nil(t, container.SecurityContext.RunAsUser, container.Name)
+			assert.Nil(t, container.SecurityContext.RunAsGroup, container.Name)
+			assert.False(t, *container.SecurityContext.AllowPrivilegeEscalation, container.Name)
+			assert.Equal(t, []corev1.Capability{"ALL"}, container.SecurityContext.Capabilities.Drop, container.Name)
+		}
+	}
+	user := regexp.MustCompile(`(?m)^USER (\d+):\d+$`).FindStringSubmatch(readText(t, "Dockerfile"))
+	require.NotNil(t, user, "the image's user is a number")
+	assert.NotEqual(t, "0", user[1])
 }
 
 func TestPermissionsAreThoseOfConfigWithoutTheCertificates(t *testing.T) {

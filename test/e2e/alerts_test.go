@@ -351,21 +351,26 @@ func (a *alarm) resetRequests() cause {
 	}
 }
 
-// anotherKey is in the Secret, and is written there again and again; the operator, which would write its own, may not any more.
+// anotherKey is in the Secret, where it stays; the operator, which would write its own, may not any more. Nothing is written there again:
+// that it is there is what the alert tells of.
 func (a *alarm) anotherKey() cause {
 	const secret = "kube-changejob-hash-key"
 	const other = "another key, which is not in use"
-	written := 0
 	return cause{
 		fires: []string{"ChangejobHashKeyTrouble"},
 		begin: func(t *testing.T) {
 			kubectl(t, "patch", "role", "kube-changejob-hash-key-role", "--namespace="+operatorNamespace, "--type=json", `--patch=[{"op":"remove","path":"/rules/0"}]`)
 			kubectl(t, "delete", "secret", secret, "--namespace="+operatorNamespace)
+			const failures = "changejob_hash_key_failures_total"
+			eventually(t, func(c *assert.CollectT) { require.Positive(c, a.most(t.Context(), c, failures)) })
 			kubectl(t, "create", "secret", "generic", secret, "--namespace="+operatorNamespace, "--from-literal=key="+other)
-		},
-		goesOn: func(t *testing.T) {
-			written++
-			kubectl(t, "annotate", "secret", secret, "--namespace="+operatorNamespace, "--overwrite", fmt.Sprintf("written=%d", written))
+			// What has failed until then fires the alert as well: that is to be over.
+			eventually(t, func(c *assert.CollectT) {
+				now := a.sinceTheBeginning(t.Context(), c, "sum(increase("+failures+"[15s]))")
+				require.Len(c, now, 1)
+				values := now[0].numbers()
+				require.Zero(c, values[len(values)-1])
+			})
 		},
 		end: func(t *testing.T) {
 			restore(t)

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-const servingCertificate = "kube-changejob-webhook-cert"
+const (
+	servingCertificate = "kube-changejob-webhook-cert"
+	// servingSecret is where cert-manager keeps it.
+	servingSecret = "kube-changejob-webhook-tls"
+)
 
 // certManager skips the test, loudly, on a cluster that has no cert-manager; where make e2e brought it, that is a failure.
 func certManager(t *testing.T) {
@@ -39,7 +44,36 @@ func TestApplyKustomizeWithCertManager(t *testing.T) {
 	theWebhookRefuses(t, mine)
 	admissionGoesOnWhileTheCertificateIsReplaced(t, mine)
 	anotherChangeRunsAContainer(t, mine, 2)
+	theOperatorMakesItsOwnAgain(t)
+	theWebhookRefuses(t, mine)
+	anotherChangeRunsAContainer(t, mine, 3)
 	remove(t)
+}
+
+// theOperatorMakesItsOwnAgain applies config/default over config/certmanager. cert-manager's Certificates stay, since kubectl prunes nothing, and what
+// they issue is in nobody's way; then they are deleted, as the page says.
+func theOperatorMakesItsOwnAgain(t *testing.T) {
+	t.Helper()
+	before := pods(t)
+	deploy(t, "config/default")
+	replacedBy(t, before, 1)
+	own := func(c *assert.CollectT) (secret corev1.Secret) {
+		get(t.Context(), c, &secret, "secret/kube-changejob-webhook-cert", "--namespace="+operatorNamespace)
+		require.NotEmpty(c, secret.Data[corev1.TLSCertKey])
+		require.True(c, bytes.Equal(secret.Data["ca.crt"], trusted(t, c)), "the operator has not said whom to trust")
+		return secret
+	}
+	var made corev1.Secret
+	eventually(t, func(c *assert.CollectT) { made = own(c) })
+	var issued corev1.Secret
+	get(t.Context(), t, &issued, "secret/"+servingSecret, "--namespace="+operatorNamespace)
+	kubectl(t, "wait", "--namespace="+operatorNamespace, "--for=condition=Ready", "--timeout=1m", "certificate/"+servingCertificate)
+
+	const tidied = "kubectl delete certificates,issuers -n kube-changejob-system -l app.kubernetes.io/name=kube-changejob"
+	require.Contains(t, testdata(t, "docs", "installation.md"), "`"+tidied+"`")
+	kubectl(t, strings.Fields(tidied)[1:]...)
+	kubectl(t, "delete", "secrets", servingSecret, "kube-changejob-webhook-ca", "--namespace="+operatorNamespace)
+	eventually(t, func(c *assert.CollectT) { assert.Equal(c, made.Data, own(c).Data, "it is left alone") })
 }
 
 // theAuthorityIsInjected waits until cert-manager has told the API server whom to trust at the webhook.
@@ -48,7 +82,7 @@ func theAuthorityIsInjected(t *testing.T) {
 	kubectl(t, "wait", "--namespace="+operatorNamespace, "--for=condition=Ready", "--timeout=1m", "certificate/"+servingCertificate)
 	eventually(t, func(c *assert.CollectT) {
 		var secret corev1.Secret
-		get(t.Context(), c, &secret, "secret/"+servingCertificate, "--namespace="+operatorNamespace)
+		get(t.Context(), c, &secret, "secret/"+servingSecret, "--namespace="+operatorNamespace)
 		require.NotEmpty(c, secret.Data["ca.crt"])
 		require.True(c, bytes.Equal(secret.Data["ca.crt"], trusted(t, c)), "cert-manager has not injected the authority")
 	})
@@ -68,12 +102,12 @@ func trusted(t *testing.T, c require.TestingT) []byte {
 func admissionGoesOnWhileTheCertificateIsReplaced(t *testing.T, namespace string) {
 	t.Helper()
 	var before, after corev1.Secret
-	get(t.Context(), t, &before, "secret/"+servingCertificate, "--namespace="+operatorNamespace)
+	get(t.Context(), t, &before, "secret/"+servingSecret, "--namespace="+operatorNamespace)
 	began := time.Now()
-	kubectl(t, "delete", "secret", servingCertificate, "--namespace="+operatorNamespace)
+	kubectl(t, "delete", "secret", servingSecret, "--namespace="+operatorNamespace)
 	eventually(t, func(c *assert.CollectT) {
 		after = corev1.Secret{}
-		get(t.Context(), c, &after, "secret/"+servingCertificate, "--namespace="+operatorNamespace)
+		get(t.Context(), c, &after, "secret/"+servingSecret, "--namespace="+operatorNamespace)
 		require.NotEmpty(c, after.Data[corev1.TLSCertKey])
 		require.NotEqual(c, before.Data[corev1.TLSCertKey], after.Data[corev1.TLSCertKey])
 	})

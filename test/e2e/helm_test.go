@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,10 +44,18 @@ func chart(t *testing.T, version string) []string {
 		source = []string{chartRegistry + "/kube-changejob", "--version=" + version, "--plain-http"}
 	}
 	if image := os.Getenv("IMG"); image != "" {
-		repository, tag, _ := strings.Cut(image, ":")
-		source = append(source, "--set=manager.image.repository="+repository, "--set=manager.image.tag="+tag)
+		source = append(source, imageValues(image)...)
 	}
 	return append(source, "--wait", "--timeout=5m")
+}
+
+// imageValues say which image the chart is to run. A registry may have a port, which is no tag; an image by its digest has none.
+func imageValues(image string) []string {
+	repository, tag := image, ""
+	if at := strings.LastIndex(image, ":"); at > strings.LastIndex(image, "/") && !strings.Contains(image, "@") {
+		repository, tag = image[:at], image[at+1:]
+	}
+	return []string{"--set=manager.image.repository=" + repository, "--set=manager.image.tag=" + tag}
 }
 
 // TestHelm installs, upgrades, takes back and removes the chart.
@@ -65,7 +74,7 @@ func TestHelm(t *testing.T) {
 
 	// Another pod, with another memory limit, beside another that does not act.
 	helm(t, append([]string{"upgrade", releaseName, "--set=manager.replicas=2", "--set=manager.resources.limits.memory=256Mi"}, newer...)...)
-	assert.Contains(t, helm(t, "history", releaseName), "kube-changejob-0.2.0")
+	assert.Regexp(t, `\bkube-changejob-0\.2\.0\s`, helm(t, "history", releaseName))
 	assert.Equal(t, "230MiB", kubectl(t, "get", "deployment/"+operatorName, "--namespace="+operatorNamespace,
 		`--output=jsonpath={.spec.template.spec.containers[0].env[?(@.name=="GOMEMLIMIT")].value}`))
 	replacedBy(t, first, 2)
@@ -97,9 +106,22 @@ func TestHelm(t *testing.T) {
 	assert.Len(t, jobsOf(t, mine, "my-first-trigger"), 4)
 
 	helm(t, "uninstall", releaseName, "--wait", "--timeout=3m")
-	kubectl(t, "delete", "crd", "changetriggeredjobs.triggers.changejob.dev", "--timeout=3m")
-	kubectl(t, "delete", "namespace", operatorNamespace, "--timeout=3m")
+	for _, command := range toBeRidOfAll(t) {
+		kubectl(t, append(strings.Fields(command)[1:], "--timeout=3m")...)
+	}
 	emptyCluster(t)
+}
+
+// toBeRidOfAll are the commands at the end of the page about Helm.
+func toBeRidOfAll(t *testing.T) []string {
+	t.Helper()
+	blocks := regexp.MustCompile("(?ms)^```bash\n(.*?)^```").FindAllStringSubmatch(testdata(t, "docs", "helm.md"), -1)
+	require.NotEmpty(t, blocks)
+	commands := strings.Split(strings.TrimSpace(blocks[len(blocks)-1][1]), "\n")
+	for _, command := range commands {
+		require.True(t, strings.HasPrefix(command, "kubectl delete "), command)
+	}
+	return commands
 }
 
 // pods are the names of the operator's pods.
@@ -119,4 +141,19 @@ func replacedBy(t *testing.T, before []string, count int) {
 		}
 	})
 	kubectl(t, "wait", "--namespace="+operatorNamespace, "--for=condition=Available", "--timeout=5m", "deployment/"+operatorName)
+}
+
+func TestWithoutAClusterAnImageIsSaidInValues(t *testing.T) {
+	const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for image, want := range map[string]struct{ repository, tag string }{
+		"ghcr.io/nusnewob/kube-changejob:v1":                  {"ghcr.io/nusnewob/kube-changejob", "v1"},
+		"registry:5000/kube-changejob:v1":                     {"registry:5000/kube-changejob", "v1"},
+		"registry:5000/kube-changejob":                        {"registry:5000/kube-changejob", ""},
+		"kube-changejob:v1":                                   {"kube-changejob", "v1"},
+		"registry:5000/kube-changejob@" + digest:              {"registry:5000/kube-changejob@" + digest, ""},
+		"ghcr.io/nusnewob/kube-changejob:v1@" + digest:        {"ghcr.io/nusnewob/kube-changejob:v1@" + digest, ""},
+		"registry.example.com:443/a/b/kube-changejob:v1-rc.1": {"registry.example.com:443/a/b/kube-changejob", "v1-rc.1"},
+	} {
+		assert.Equal(t, []string{"--set=manager.image.repository=" + want.repository, "--set=manager.image.tag=" + want.tag}, imageValues(image), image)
+	}
 }

@@ -22,6 +22,7 @@ var occasions = []string{
 	`changejob_degraded{reason="JobNotCreated"}`,
 	`changejob_degraded{reason="KindNotServed"}`,
 	`changejob_degraded{reason="LastJobFailed"}`,
+	`changejob_hash_key_differs`,
 	`changejob_hash_key_failures_total`,
 	`changejob_hash_key_rewritten_total`,
 	`changejob_job_outcomes_total{outcome="Failed"}`,

@@ -310,6 +310,20 @@ var does = map[string]struct {
 	"what the chart sets of the environment is set once": {`{manager: {env: [{name: GOMEMLIMIT, value: 100MiB}]}}`, func(t *testing.T, r rendering) {
 		assert.Equal(t, []string{"100MiB"}, r.env("GOMEMLIMIT"))
 	}},
+	"certificates of the authorities that vouch for a collector of traces": {`{manager: {
+    volumes: [{name: authorities, configMap: {name: authorities}}], volumeMounts: [{name: authorities, mountPath: /etc/authorities, readOnly: true}],
+    env: [{name: OTEL_EXPORTER_OTLP_CERTIFICATE, value: /etc/authorities/ca.crt}]}}`, func(t *testing.T, r rendering) {
+		require.Len(t, r.pod.Volumes, 2)
+		assert.Equal(t, "authorities", r.pod.Volumes[1].ConfigMap.Name)
+		require.Len(t, r.container.VolumeMounts, 2, "beside that of the webhook's certificate")
+		assert.Equal(t, corev1.VolumeMount{Name: "authorities", MountPath: "/etc/authorities", ReadOnly: true}, r.container.VolumeMounts[1])
+	}},
+	"a volume beside cert-manager's": {`{certManager: {enabled: true}, manager: {
+    volumes: [{name: more, emptyDir: {}}], volumeMounts: [{name: more, mountPath: /more}]}}`, func(t *testing.T, r rendering) {
+		require.Len(t, r.pod.Volumes, 2)
+		assert.Equal(t, "kube-changejob-webhook-tls", r.pod.Volumes[0].Secret.SecretName)
+		assert.Equal(t, "more", r.container.VolumeMounts[1].Name)
+	}},
 	"security contexts, as OpenShift wants them": {`{manager: {podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: null},
     securityContext: {runAsNonRoot: true}}}`, func(t *testing.T, r rendering) {
 		assert.Nil(t, r.pod.SecurityContext.RunAsUser)
@@ -435,7 +449,7 @@ func isTaken(t *testing.T, s *apiserver.Server, objects []*unstructured.Unstruct
 		require.True(t, err == nil || apierrors.IsAlreadyExists(err), err)
 	}
 	for _, object := range objects {
-		if strings.HasPrefix(object.GetAPIVersion(), "monitoring.coreos.com/") {
+		if group, _, _ := strings.Cut(object.GetAPIVersion(), "/"); group == "monitoring.coreos.com" || group == "cert-manager.io" {
 			continue // a kind that this server does not have
 		}
 		assert.NoError(t, s.Client.Patch(t.Context(), object.DeepCopy(), client.Apply, client.DryRunAll, client.FieldOwner("helm"), //nolint:staticcheck // of any kind
@@ -518,6 +532,9 @@ func TestAMistakenValueIsRefusedWithItsName(t *testing.T) {
 		"a tag that holds an image":              {`{manager: {image: {tag: "repo:v1"}}}`, []string{"/manager/image/tag"}},
 		"a policy that is none":                  {`{manager: {image: {pullPolicy: Sometimes}}}`, []string{"/manager/image/pullPolicy", "IfNotPresent"}},
 		"a flag that is none":                    {`{manager: {args: [log-level=debug]}}`, []string{"/manager/args/0"}},
+		"an operator without its webhook":        {`{manager: {env: [{name: ENABLE_WEBHOOKS, value: "false"}]}}`, []string{"manager.env", "ENABLE_WEBHOOKS", "would be refused"}},
+		"a volume that the chart has":            {`{manager: {volumes: [{name: webhook-cert, emptyDir: {}}]}}`, []string{"/manager/volumes/0/name"}},
+		"a mount of nowhere":                     {`{manager: {volumeMounts: [{name: a, mountPath: etc}]}}`, []string{"/manager/volumeMounts/0/mountPath"}},
 		"what the chart sets":                    {`{manager: {env: [{name: POD_NAMESPACE, value: a}]}}`, []string{"manager.env", "POD_NAMESPACE"}},
 		"verbs, which are list and watch":        {`{reading: {everything: false, cluster: [{apiGroups: [""], resources: [nodes], verbs: [get]}]}}`, []string{"/reading/cluster/0", "'verbs'"}},
 		"rules for a namespace that is none":     {`{reading: {everything: false, namespaces: {"*": []}}}`, []string{"/reading/namespaces"}},

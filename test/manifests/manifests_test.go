@@ -239,6 +239,29 @@ func TestWithCertManagerTheOperatorHasNoRightToTheCertificate(t *testing.T) {
 	assert.Equal(t, system+"/"+certificate.GetName(), hook.GetAnnotations()["cert-manager.io/inject-ca-from"])
 }
 
+// Whoever goes from one way to a certificate to the other leaves behind what kubectl does not prune: it must be nobody else's.
+func TestTheCertificateOfCertManagerIsInNoSecretOfTheOperators(t *testing.T) {
+	own, issued := render(t, config+"/default"), render(t, config+"/certmanager")
+	kept := get[corev1.Secret](t, own, "Secret", "kube-changejob-webhook-cert").Name
+	for _, object := range issued {
+		if object.GetKind() == "Certificate" {
+			secret, _, _ := unstructured.NestedString(object.Object, "spec", "secretName")
+			require.NotEmpty(t, secret)
+			assert.NotEqual(t, kept, secret, "%s: the operator and cert-manager would write it in turn, without an end", object.GetName())
+		}
+	}
+	// A volume that two have applied, each with one kind of source, has both, which is refused.
+	volume := func(objects []*unstructured.Unstructured) corev1.Volume {
+		pod := get[appsv1.Deployment](t, objects, "Deployment", operator).Spec.Template.Spec
+		require.Len(t, pod.Volumes, 1)
+		assert.Equal(t, pod.Volumes[0].Name, pod.Containers[0].VolumeMounts[0].Name)
+		return pod.Volumes[0]
+	}
+	assert.NotNil(t, volume(own).EmptyDir)
+	assert.NotNil(t, volume(issued).Secret)
+	assert.NotEqual(t, volume(own).Name, volume(issued).Name)
+}
+
 func TestWithCertManagerTheCAOutlivesTheServingCertificate(t *testing.T) {
 	objects := render(t, config+"/certmanager")
 	text := func(kind, name string, fields ...string) string {

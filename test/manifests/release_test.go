@@ -193,6 +193,9 @@ func TestAReleaseTakesOverWhatWasApplied(t *testing.T) {
 	_, err := i.tryHelm(t, "install", release, chart)
 	require.ErrorContains(t, err, "cannot be imported into the current release")
 
+	// kubectl stays an owner of what it has applied, and Helm takes away nothing that another owns: of the Deployment, which values take
+	// something from, nothing may stay.
+	require.NoError(t, i.Client.Delete(t.Context(), named(t, i, operator, &appsv1.Deployment{})))
 	i.helm(t, "install", release, chart, "--take-ownership", "--force-conflicts")
 	require.NoError(t, i.Client.Get(t.Context(), client.ObjectKeyFromObject(kept), kept))
 	for _, object := range rendersTo(t, "") {
@@ -200,9 +203,26 @@ func TestAReleaseTakesOverWhatWasApplied(t *testing.T) {
 		require.NoError(t, i.Client.Get(t.Context(), client.ObjectKeyFromObject(object), live), object.GetName())
 		assert.Equal(t, "Helm", live.GetLabels()["app.kubernetes.io/managed-by"], "%s %s", object.GetKind(), object.GetName())
 	}
-	i.helm(t, "upgrade", release, chart, "--set=manager.replicas=2", "--force-conflicts")
+	limits := func() corev1.ResourceList {
+		return named(t, i, operator, &appsv1.Deployment{}).Spec.Template.Spec.Containers[0].Resources.Limits
+	}
+	assert.Contains(t, limits(), corev1.ResourceCPU)
+	i.helm(t, "upgrade", release, chart, "--set=manager.replicas=2", "--set=manager.resources.limits.cpu=null", "--force-conflicts")
+	assert.NotContains(t, limits(), corev1.ResourceCPU, "what a value takes away is gone")
 	i.helm(t, "uninstall", release)
 	require.NoError(t, i.Client.Get(t.Context(), client.ObjectKeyFromObject(kept), kept))
+}
+
+// TestTheOtherWayToACertificateGoesOverWhatWasApplied: kubectl's part of the Deployment stays, and beside it Helm's, of which the volume is another.
+func TestTheOtherWayToACertificateGoesOverWhatWasApplied(t *testing.T) {
+	i := install(t, "default")
+	deployment := find(rendersTo(t, `{certManager: {enabled: true}}`), "Deployment", operator)
+	require.NotNil(t, deployment)
+	require.NoError(t, i.Client.Patch(t.Context(), deployment, client.Apply, client.ForceOwnership, client.FieldOwner("helm"))) //nolint:staticcheck // of any kind
+	pod := named(t, i, operator, &appsv1.Deployment{}).Spec.Template.Spec
+	mount := pod.Containers[0].VolumeMounts[0]
+	require.Len(t, pod.Containers[0].VolumeMounts, 1)
+	assert.True(t, slices.ContainsFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name && v.Secret != nil }))
 }
 
 // TestTheCommandsOfThePageAboutHelm runs what docs/helm.md shows, in its order, with the chart of the work tree in place of the registry's. There are no
@@ -227,13 +247,14 @@ func TestTheCommandsOfThePageAboutHelm(t *testing.T) {
 	bash := func(t *testing.T, script string) {
 		t.Helper()
 		cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
-		cmd.Env = append(slices.Clone(helm.Env), "KUBECONFIG="+kubeconfig, "PATH="+programs+":"+os.Getenv("PATH"))
+		cmd.Env = append(slices.Clone(helm.Env), "KUBECONFIG="+kubeconfig, "PATH="+programs+":"+os.Getenv("PATH"),
+			"LOCALCLUSTER_PARENT=") // a shell stands between us and kubectl
 		out, err := outputOf(cmd)
 		require.NoError(t, err, script)
 		t.Log(out)
 	}
 	blocks := regexp.MustCompile("(?ms)^```bash\n(.*?)^```").FindAllStringSubmatch(string(page), -1)
-	require.Len(t, blocks, 7)
+	require.Len(t, blocks, 8)
 	for _, block := range blocks {
 		if strings.Contains(block[1], "kubectl delete crd") {
 			continue // it is the end of all, and of TestHelm in test/e2e
@@ -243,6 +264,19 @@ func TestTheCommandsOfThePageAboutHelm(t *testing.T) {
 		}
 		bash(t, shortened.Replace(block[1]))
 		switch {
+		case strings.Contains(block[1], "runAsUser=null"):
+			context := named(t, i, operator, &appsv1.Deployment{}).Spec.Template.Spec.SecurityContext
+			assert.Nil(t, context.RunAsUser)
+			assert.Nil(t, context.RunAsGroup)
+			assert.Nil(t, context.FSGroup)
+			assert.True(t, *context.RunAsNonRoot)
+		case strings.Contains(block[1], "--take-ownership"):
+			limits := func() corev1.ResourceList {
+				return named(t, i, operator, &appsv1.Deployment{}).Spec.Template.Spec.Containers[0].Resources.Limits
+			}
+			require.Contains(t, limits(), corev1.ResourceCPU)
+			i.helm(t, "upgrade", release, chart, "--reuse-values", "--set=manager.resources.limits.cpu=null", "--force-conflicts")
+			require.NotContains(t, limits(), corev1.ResourceCPU, "what a value takes away is gone")
 		case strings.Contains(block[1], "kubectl label"):
 			namespace := &corev1.Namespace{}
 			require.NoError(t, i.Client.Get(t.Context(), types.NamespacedName{Name: system}, namespace))

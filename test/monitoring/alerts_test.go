@@ -66,6 +66,21 @@ func TestAlertsAreAboutMetricsThatThereAre(t *testing.T) {
 	}
 }
 
+// A cluster may have several operators (docs/scaling.md): what is summed up over all of them has the one hide the other.
+func TestEveryAlertIsAboutOneOperator(t *testing.T) {
+	aggregation := regexp.MustCompile(`\b(?:sum|max|min|avg|count|group)\b(?: by \(namespace\b)?`)
+	rules, _ := alerts(t)
+	for _, r := range rules {
+		found := aggregation.FindAllString(r.Expr, -1)
+		if found == nil {
+			assert.Contains(t, r.Expr, `{namespace="`, r.Alert)
+		}
+		for _, one := range found {
+			assert.Contains(t, one, " by (namespace", "%s: %s", r.Alert, r.Expr)
+		}
+	}
+}
+
 func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	page, err := os.ReadFile("../../docs/runbooks.md")
 	require.NoError(t, err)

@@ -93,6 +93,8 @@ func TestDurationsAndNothingElseAreDivided(t *testing.T) {
 		"one of two units":               {`1h30m`, `90000ms`, ""},
 		"nothing":                        {``, ``, ""},
 		"a number, a name, and a string": {`a5m{b="5m",c="\"5m"} > 300 or sum by (d10m) (b)`, `a5m{b="5m",c="\"5m"} > 300 or sum by (d10m) (b)`, ""},
+		"an age":                         {`a and (time() - b_seconds < 3600) or c < 3600`, `a and (time() - b_seconds < 60) or c < 3600`, ""},
+		"an age that is too short":       {`time() - b_seconds >= 90`, "", "90 seconds cannot be divided by 60"},
 		"one that is too short":          {`rate(a[50ms])`, "", "50ms cannot be divided by 60"},
 		"one of days":                    {`rate(a[1d])`, "", "1d cannot be divided by 60"},
 	} {
@@ -125,7 +127,7 @@ func TestTheAlertsStayWhatTheyAreButForTheirDurations(t *testing.T) {
 			assert.Equal(t, is.Labels, r.Labels)
 			assert.Equal(t, is.Annotations, r.Annotations)
 			assert.Equal(t, is.For == "", r.For == "")
-			assert.NotRegexp(t, `\d[mh]\b`, r.For+" "+r.Expr, r.Alert)
+			assert.NotRegexp(t, `\d[mh]\b|3600`, r.For+" "+r.Expr, r.Alert)
 		}
 	}
 	assert.Equal(t, s.Alerts(), names)

@@ -3,6 +3,7 @@ package prometheus
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ type rule struct {
 }
 
 // Rules returns the rules as Prometheus reads them, with every duration in them, and nothing else, divided by that: how long an alert
-// holds until it fires, what rates and increases look back at, and offsets. So an alert that looks back at ten minutes looks
+// holds until it fires, what rates and increases look back at, offsets, and ages. So an alert that looks back at ten minutes looks
 // back at ten seconds where it is divided by sixty. Counts and thresholds stay: to be above five in a quarter of an hour takes
 // as many in a quarter of a minute.
 func (s Shipped) Rules(by int) ([]byte, error) {
@@ -55,8 +56,8 @@ func (s Shipped) Rules(by int) ([]byte, error) {
 	return yaml.Marshal(map[string]any{"groups": groups})
 }
 
-// quotedOrDuration finds strings, in which nothing is a duration, and durations.
-var quotedOrDuration = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\b(?:\d+(?:ms|[smhdwy]))+\b`)
+// quotedOrDuration finds strings, in which nothing is a duration, durations, and ages: what is compared with a number of seconds.
+var quotedOrDuration = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\b(?:\d+(?:ms|[smhdwy]))+\b|\btime\(\) - \w+ [<>]=? \d+\b`)
 
 // shorten divides the durations in an expression.
 func shorten(expression string, by int) (string, error) {
@@ -64,6 +65,15 @@ func shorten(expression string, by int) (string, error) {
 	shorter := quotedOrDuration.ReplaceAllStringFunc(expression, func(found string) string {
 		if strings.HasPrefix(found, `"`) {
 			return found
+		}
+		if strings.HasPrefix(found, "time()") {
+			i := strings.LastIndex(found, " ") + 1
+			seconds, err := strconv.Atoi(found[i:])
+			if err != nil || seconds%by != 0 {
+				wrong = fmt.Errorf("%s seconds cannot be divided by %d", found[i:], by)
+				return found
+			}
+			return found[:i] + strconv.Itoa(seconds/by)
 		}
 		long, err := time.ParseDuration(found)
 		if err != nil || long%(time.Duration(by)*time.Millisecond) != 0 {

@@ -6,6 +6,9 @@ What the schema of the values cannot say.
 {{- if eq .name "POD_NAMESPACE" }}
 {{- fail "manager.env: POD_NAMESPACE is the namespace of the release" }}
 {{- end }}
+{{- if eq .name "ENABLE_WEBHOOKS" }}
+{{- fail "manager.env: ENABLE_WEBHOOKS would leave the webhook's configuration without anybody who answers, and every ChangeTriggeredJob would be refused" }}
+{{- end }}
 {{- end }}
 {{- if and .Values.reading.everything (or .Values.reading.cluster .Values.reading.namespaces) }}
 {{- fail "reading.cluster and reading.namespaces are in place of everything: set reading.everything to false" }}
