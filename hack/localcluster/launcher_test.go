@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -230,6 +231,11 @@ func TestNothingIsLeft(t *testing.T) {
 		"once the controllers run": func(t *testing.T, _ *launcher, dir string) { awaitProgram(t, dir, "kube-controller-manager") },
 		"once everything is ready": func(t *testing.T, l *launcher, _ string) { l.describe(t) },
 	}
+	// Tests that are run by nohup ignore a closed terminal, and so would what they start until it asks for that signal. What
+	// is asked for here is no longer ignored there.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for way, end := range ways {
 		for stage, reach := range stages {
 			t.Run(way+" "+stage, func(t *testing.T) {

@@ -77,7 +77,7 @@ func (s *Store) NeedLeaderElection() bool { return true }
 // other contents is left alone, and this process goes on with the key it has; the next one takes what the
 // Secret then holds.
 //
-// It is to be called after Load. What fails is logged and tried again with back-off, from 0.2 s to 30 s.
+// It is to be called after Load. What fails is logged and tried again with back-off, from 0.2 s to 30 s, and from 0.2 s again each minute.
 func (s *Store) Start(ctx context.Context) error {
 	if s.key == nil {
 		return fmt.Errorf("secret %s: to be guarded before its key was loaded", s)
