@@ -122,8 +122,10 @@ type Needs struct {
 }
 
 const (
-	// statusKiB and jobKiB are what comes back by the watches of ChangeTriggeredJobs and Jobs of each trigger.
-	StatusKiB, JobKiB = 3.0, 3.0
+	// StatusKiB is how large a ChangeTriggeredJob is, as the API server sends it, with its status.
+	StatusKiB = 3.0
+	// JobKiB is how large a Job is, likewise.
+	JobKiB = 3.0
 	// writes are the requests of a trigger: a Job, a status, and the deletion of the oldest Job.
 	writes = 3.0
 	// tellings is how often a Job is told of: to the one who creates it, and to the watch when it is created and when it is deleted.
