@@ -92,6 +92,7 @@ func TestHelm(t *testing.T) {
 	eventually(t, func(c *assert.CollectT) {
 		require.Equal(c, []string{
 			"namespace/" + operatorNamespace, "customresourcedefinition.apiextensions.k8s.io/changetriggeredjobs.triggers.changejob.dev",
+			"apiservice.apiregistration.k8s.io/v1alpha.triggers.changejob.dev", // which the API server makes for a definition
 		}, ours(t.Context(), c))
 	})
 	var ctj v1alpha.ChangeTriggeredJob
