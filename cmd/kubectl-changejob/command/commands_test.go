@@ -346,6 +346,16 @@ func (w *world) deleted(j *batchv1.Job) {
 	require.NoError(w.t, server.Client.Delete(w.t.Context(), j, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 }
 
+// endedAndReplaced has the Job that was asked for end, and be deleted for the next one at once.
+func endedAndReplaced(outcome batchv1.JobConditionType) func(*world, *v1alpha.ChangeTriggeredJob, string) {
+	return func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
+		first := w.fired(ctj, 3, asked(value))
+		w.ended(first, outcome, w.now, time.Second)
+		w.answered(ctj, value, lastJob(4, w.fired(ctj, 4).Name, v1alpha.JobActive))
+		w.deleted(first)
+	}
+}
+
 // asked is a Job that was asked for by a value.
 func asked(value string) func(*batchv1.Job) {
 	return func(j *batchv1.Job) { j.Annotations[v1alpha.RunNowAnnotation] = value }
@@ -372,22 +382,12 @@ func TestRunWaitsForTheJobItAskedFor(t *testing.T) {
 			err: failed,
 		},
 		"of which the end is seen, though it is deleted for the next one at once": {
-			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
-				first := w.fired(ctj, 3, asked(value))
-				w.ended(first, batchv1.JobComplete, w.now, time.Second)
-				w.answered(ctj, value, lastJob(4, w.fired(ctj, 4).Name, v1alpha.JobActive))
-				w.deleted(first)
-			},
-			out: succeeded,
+			answer: endedAndReplaced(batchv1.JobComplete),
+			out:    succeeded,
 		},
 		"and fails where it has failed, and is gone": {
-			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {
-				first := w.fired(ctj, 3, asked(value))
-				w.ended(first, batchv1.JobFailed, w.now, time.Second)
-				w.answered(ctj, value, lastJob(4, w.fired(ctj, 4).Name, v1alpha.JobActive))
-				w.deleted(first)
-			},
-			err: failed,
+			answer: endedAndReplaced(batchv1.JobFailed),
+			err:    failed,
 		},
 		"and believes status, where the end of what is gone was not to be seen": {
 			answer: func(w *world, ctj *v1alpha.ChangeTriggeredJob, value string) {

@@ -24,7 +24,7 @@ func (p *plugin) graph() *cobra.Command {
 			"It knows what the specs say. What a Job changes stands in no spec.",
 		Example: "  kubectl changejob graph -A\n  kubectl changejob graph -o dot | dot -Tsvg > graph.svg",
 		RunE: p.reading(&o, &s, func(ctx context.Context, c *cluster, ctjs []v1alpha.ChangeTriggeredJob) error {
-			sources, err := c.sources(ctx, ctjs)
+			sources, err := c.sources(ctx, s, ctjs)
 			if err != nil {
 				return err
 			}
@@ -42,13 +42,17 @@ func (p *plugin) graph() *cobra.Command {
 	return cmd
 }
 
-// sources returns the ChangeTriggeredJobs whose Jobs may be what these select: all that the user may list, whichever the command is about.
-func (c *cluster) sources(ctx context.Context, ctjs []v1alpha.ChangeTriggeredJob) ([]v1alpha.ChangeTriggeredJob, error) {
+// sources returns the ChangeTriggeredJobs whose Jobs may be what these select: all that the user may list, whichever the command is about. What it
+// is about are these, by s.
+func (c *cluster) sources(ctx context.Context, s selection, ctjs []v1alpha.ChangeTriggeredJob) ([]v1alpha.ChangeTriggeredJob, error) {
 	selecting := slices.ContainsFunc(ctjs, func(ctj v1alpha.ChangeTriggeredJob) bool {
 		return slices.ContainsFunc(ctj.Spec.Resources, func(r v1alpha.ResourceReference) bool { return r.Selector != nil })
 	})
 	if !selecting {
 		return nil, nil
+	}
+	if s.allNamespaces && s.selector == "" && len(s.names) == 0 {
+		return ctjs, nil // these are all
 	}
 	for _, where := range []selection{{allNamespaces: true}, {}} {
 		if all, err := c.triggers(ctx, where); !apierrors.IsForbidden(err) {
