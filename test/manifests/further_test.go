@@ -1,10 +1,12 @@
 package manifests
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
@@ -32,7 +35,9 @@ const (
 // An object of the cluster that two of them apply is the last one's, and what it held for the other is gone.
 func TestAFurtherOperatorSharesNothingOfTheClustersWithTheFirst(t *testing.T) {
 	further := render(t, config+"/further")
-	for _, overlay := range []string{"default", "certmanager"} {
+	for overlay, lists := range map[string][]string{
+		"default": {"*.*"}, "certmanager": {"*.*"}, "narrow": listedByNarrow,
+	} {
 		first := render(t, filepath.Join(config, overlay))
 		for _, object := range further {
 			same := find(first, object.GetKind(), object.GetName())
@@ -43,7 +48,7 @@ func TestAFurtherOperatorSharesNothingOfTheClustersWithTheFirst(t *testing.T) {
 			}
 		}
 		// What it is bound to is its own, or comes with the first.
-		bindings := 0
+		bindings, listed := 0, []string{}
 		for _, object := range further {
 			if kind := object.GetKind(); kind != "RoleBinding" && kind != "ClusterRoleBinding" {
 				continue
@@ -55,9 +60,13 @@ func TestAFurtherOperatorSharesNothingOfTheClustersWithTheFirst(t *testing.T) {
 			if binding.RoleRef.Kind == "ClusterRole" {
 				role = find(first, binding.RoleRef.Kind, binding.RoleRef.Name)
 			}
-			assert.NotNil(t, role, "%s: %s %s", binding.Name, binding.RoleRef.Kind, binding.RoleRef.Name)
+			require.NotNil(t, role, "%s: %s %s", binding.Name, binding.RoleRef.Kind, binding.RoleRef.Name)
+			if object.GetNamespace() == "" {
+				listed = append(listed, listedBy(get[rbacv1.ClusterRole](t, []*unstructured.Unstructured{role}, role.GetKind(), role.GetName()))...)
+			}
 		}
 		assert.Equal(t, 4, bindings, "to watch and make Jobs, to ask about who reads metrics, for its lease and for its key")
+		assert.ElementsMatch(t, lists, listed, "beside %s", overlay)
 	}
 	for _, kind := range []string{"CustomResourceDefinition", "ValidatingWebhookConfiguration", "ClusterRole", "Secret"} {
 		for _, object := range further {
@@ -73,27 +82,73 @@ func TestAFurtherOperatorSharesNothingOfTheClustersWithTheFirst(t *testing.T) {
 	assert.Len(t, env, 4, "and what the first one has")
 }
 
+// listedByNarrow is what config/narrow leaves the cluster role, as docs/scaling.md says, and so all that a further operator may list beside it until it is
+// granted more.
+var listedByNarrow = []string{
+	"changetriggeredjobs.triggers.changejob.dev", "jobs.batch", "customresourcedefinitions.apiextensions.k8s.io", "apiservices.apiregistration.k8s.io",
+}
+
+// listedBy returns the resources whose objects a role lets be listed, with their groups.
+func listedBy(role *rbacv1.ClusterRole) (listed []string) {
+	for _, rule := range role.Rules {
+		if !slices.Contains(rule.Verbs, "list") {
+			continue
+		}
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				listed = append(listed, resource+"."+group)
+			}
+		}
+	}
+	return listed
+}
+
+// blockOfScaling returns the commands of docs/scaling.md whose last line ends like that.
+func blockOfScaling(t *testing.T, end string) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/scaling.md")
+	require.NoError(t, err)
+	for _, block := range regexp.MustCompile("(?ms)^```bash\n(.*?)\n```").FindAllStringSubmatch(string(page), -1) {
+		if strings.HasSuffix(block[1], end) {
+			return block[1]
+		}
+	}
+	require.Fail(t, "no commands end like that", end)
+	return ""
+}
+
+// runs runs commands of a page, in the repository's root, as the cluster's administrator.
+func (i *installation) runs(t *testing.T, commands string) {
+	t.Helper()
+	programs, kubeconfig := t.TempDir(), filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, os.WriteFile(kubeconfig, i.KubeConfig, 0o600))
+	kubectl, err := filepath.Abs(i.Kubectl().Path)
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(kubectl, filepath.Join(programs, "kubectl")))
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", commands)
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+programs+":"+os.Getenv("PATH"),
+		"LOCALCLUSTER_PARENT=") // a shell stands between us and kubectl
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(output))
+}
+
+// allowed says whether an account, as namespace:name, may do that.
+func (i *installation) allowed(t require.TestingT, account string, attributes authorizationv1.ResourceAttributes) bool {
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: "system:serviceaccount:" + account, ResourceAttributes: &attributes,
+	}}
+	require.NoError(t, i.Client.Create(context.Background(), review))
+	return review.Status.Allowed
+}
+
 // TestSeveralOperatorsShareACluster runs the commands that docs/scaling.md shows over config/default, and then both operators.
 func TestSeveralOperatorsShareACluster(t *testing.T) {
 	i := install(t, "default", "team-a", "team-b")
 	first := i.start(t, "--watch-namespaces=team-a") // it makes the key
 	i.route(t, first)
 
-	page, err := os.ReadFile("../../docs/scaling.md")
-	require.NoError(t, err)
-	block := regexp.MustCompile("(?ms)^```bash\n(.*?config/further)\n```").FindSubmatch(page)
-	require.NotNil(t, block)
-	programs, kubeconfig := t.TempDir(), filepath.Join(t.TempDir(), "kubeconfig")
-	require.NoError(t, os.WriteFile(kubeconfig, i.KubeConfig, 0o600))
-	kubectl, err := filepath.Abs(i.Kubectl().Path)
-	require.NoError(t, err)
-	require.NoError(t, os.Symlink(kubectl, filepath.Join(programs, "kubectl")))
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", string(block[1]))
-	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+programs+":"+os.Getenv("PATH"),
-		"LOCALCLUSTER_PARENT=") // a shell stands between us and kubectl
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(output))
+	i.runs(t, blockOfScaling(t, "config/further"))
 
 	env := named(t, i, operator, &appsv1.Deployment{}).Spec.Template.Spec.Containers[0].Env
 	assert.Contains(t, env, corev1.EnvVar{Name: "WATCH_NAMESPACE", Value: "team-a"})
@@ -109,17 +164,10 @@ func TestSeveralOperatorsShareACluster(t *testing.T) {
 		system + ":" + operator:                  {system: true, furtherNamespace: false},
 		furtherNamespace + ":" + furtherOperator: {system: false, furtherNamespace: true},
 	} {
-		allowed := func(attributes authorizationv1.ResourceAttributes) bool {
-			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: "system:serviceaccount:" + account, ResourceAttributes: &attributes,
-			}}
-			require.NoError(t, i.Client.Create(t.Context(), review))
-			return review.Status.Allowed
-		}
-		assert.True(t, allowed(authorizationv1.ResourceAttributes{Verb: "watch", Resource: "configmaps"}), account)
-		assert.True(t, allowed(authorizationv1.ResourceAttributes{Verb: "create", Group: "batch", Resource: "jobs", Namespace: "team-b"}), account)
+		assert.True(t, i.allowed(t, account, authorizationv1.ResourceAttributes{Verb: "watch", Resource: "configmaps"}), account)
+		assert.True(t, i.allowed(t, account, authorizationv1.ResourceAttributes{Verb: "create", Group: "batch", Resource: "jobs", Namespace: "team-b"}), account)
 		for namespace, want := range may {
-			assert.Equal(t, want, allowed(authorizationv1.ResourceAttributes{
+			assert.Equal(t, want, i.allowed(t, account, authorizationv1.ResourceAttributes{
 				Verb: "update", Group: "coordination.k8s.io", Resource: "leases", Name: "kube-changejob-leader", Namespace: namespace,
 			}), "%s in %s", account, namespace)
 		}
@@ -148,4 +196,47 @@ func TestSeveralOperatorsShareACluster(t *testing.T) {
 	}
 	assert.NotContains(t, first.Log(), `"namespace":"team-b"`)
 	assert.NotContains(t, second.Log(), `"namespace":"team-a"`)
+}
+
+// TestAFurtherOperatorBesideANarrowedOneReadsWhatItIsGranted runs the commands that docs/scaling.md shows over config/narrow.
+func TestAFurtherOperatorBesideANarrowedOneReadsWhatItIsGranted(t *testing.T) {
+	page, err := os.ReadFile("../../docs/scaling.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "ChangeTriggeredJobs, Jobs, CustomResourceDefinitions and APIServices", "all that it may list before")
+
+	i := install(t, "narrow", "team-a", "team-b")
+	require.NoError(t, i.Client.Create(t.Context(), &corev1.Secret{ // as the first one makes it
+		ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: keyedhash.SecretName},
+		Data:       map[string][]byte{keyedhash.DataKey: make([]byte, 32)},
+	}))
+	i.runs(t, blockOfScaling(t, "config/further"))
+
+	granted := []authorizationv1.ResourceAttributes{
+		{Resource: "configmaps", Namespace: "team-b"},
+		{Resource: "secrets", Namespace: "team-b", Name: "database-credentials"},
+		{Resource: "nodes"},
+	}
+	reads := func(c require.TestingT, want bool, every ...authorizationv1.ResourceAttributes) {
+		for _, verb := range []string{"list", "watch"} {
+			for _, attributes := range every {
+				attributes.Verb = verb
+				require.Equal(c, want, i.allowed(c, furtherNamespace+":"+furtherOperator, attributes), "%+v", attributes)
+			}
+		}
+	}
+	var always []authorizationv1.ResourceAttributes
+	for _, listed := range listedByNarrow {
+		resource, group, _ := strings.Cut(listed, ".")
+		always = append(always, authorizationv1.ResourceAttributes{Resource: resource, Group: group})
+	}
+	require.EventuallyWithT(t, func(c *assert.CollectT) { reads(c, true, always...) }, waitFor, tick, "the API server has noticed the bindings")
+	reads(t, false, granted...)
+
+	i.runs(t, blockOfScaling(t, "kube-changejob-reads-nodes --serviceaccount="+furtherNamespace+":"+furtherOperator))
+	require.EventuallyWithT(t, func(c *assert.CollectT) { reads(c, true, granted...) }, waitFor, tick, "the API server has noticed these, too")
+	reads(t, false,
+		authorizationv1.ResourceAttributes{Resource: "configmaps", Namespace: "team-a"},
+		authorizationv1.ResourceAttributes{Resource: "secrets", Namespace: "team-b"},
+		authorizationv1.ResourceAttributes{Resource: "pods", Namespace: "team-b"},
+	)
 }
