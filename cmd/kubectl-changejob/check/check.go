@@ -109,14 +109,12 @@ func problemOfCause(path, message string) report.Problem {
 	return report.Problem{Field: path, Message: message}
 }
 
-// ourProblems is what our own rules say, of which an API server without the webhook knows only a part. They are those of the webhook: an
-// update can mend no name, and what was watched before may not be served any more.
+// ourProblems is what our own rules say, of which an API server without the webhook knows only a part. They are those by which the
+// operator calls a spec invalid. The webhook lets more pass, so that what is stored can be edited and cleaned up: a spec as it is
+// stored, by whichever rules, and a name that no update can mend. The operator runs nothing for these, which is what their author
+// wants to know. What was watched before may not be served any more, as with the webhook.
 func (c *Checker) ourProblems(ctx context.Context, t *trial) ([]report.Problem, error) {
-	check := validate.SpecUpdate
-	if t.stored == nil {
-		check = validate.Spec
-	}
-	errs := check(t.ctj)
+	errs := validate.Spec(t.ctj)
 	if t.ctj.Spec.Undecoded() == nil {
 		var failure error
 		kinds := func(kind schema.GroupVersionKind) (bool, error) {

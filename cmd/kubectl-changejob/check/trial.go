@@ -21,7 +21,7 @@ import (
 
 // trial is what applying an object would come to.
 type trial struct {
-	// stored is what there is already; nil where there is nothing.
+	// stored is what there is already; nil where there is nothing, or it may not be read.
 	stored *v1alpha.ChangeTriggeredJob
 	// ctj is what would be stored then.
 	ctj *v1alpha.ChangeTriggeredJob
@@ -51,7 +51,8 @@ func (t *trial) isNewKind(kind schema.GroupVersionKind) bool {
 
 // try has the API server judge, in a dry run, what `kubectl apply` would do with the object: what exists already is patched, and
 // what does not is created. An API server judges a new object by more than a changed one, of which it has taken the rest before,
-// and asks for other rights.
+// and asks for other rights. Whoever may not read what is stored can apply nothing: that is the answer then, even where they could
+// create the object by other means.
 func (c *Checker) try(ctx context.Context, object *unstructured.Unstructured) (t *trial, err error) {
 	applied := object.DeepCopy()
 	unstructured.RemoveNestedField(applied.Object, "status")
@@ -60,17 +61,18 @@ func (c *Checker) try(ctx context.Context, object *unstructured.Unstructured) (t
 	if err == nil {
 		return c.tryPatch(ctx, stored, applied)
 	}
-	unreadable := err
-	if !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
-		return nil, err
-	}
+	unread := err
 	t = &trial{}
 	if t.ctj, err = typed(applied); err != nil {
 		return nil, err
 	}
-	t.refusal = c.Client.Create(ctx, applied, client.DryRunAll, client.FieldValidation("Strict"))
-	if apierrors.IsAlreadyExists(t.refusal) && apierrors.IsForbidden(unreadable) {
-		t.refusal = unreadable
+	switch {
+	case apierrors.IsNotFound(unread):
+		t.refusal = c.Client.Create(ctx, applied, client.DryRunAll, client.FieldValidation("Strict"))
+	case apierrors.IsForbidden(unread):
+		t.refusal = fmt.Errorf("kubectl apply reads first what is stored: %w", unread)
+	default:
+		return nil, unread
 	}
 	return t, nil
 }

@@ -21,8 +21,10 @@ func (p *plugin) check() *cobra.Command {
 		Short: "Check a file against the cluster, and show what its paths select",
 		Long: "Check the ChangeTriggeredJobs of a file (- is the standard input), YAML or JSON,\n" +
 			"against the cluster: the API server and the webhook judge in a dry run what\n" +
-			"kubectl apply would do with them, and each path is followed in the object that\n" +
-			"it is for. Nothing is changed, and all of it is done with your own rights.\n\n" +
+			"kubectl apply would do with them, which includes a look at what is stored. What\n" +
+			"the operator calls InvalidSpec is not valid, even where it is stored already.\n" +
+			"Then each path is followed in the object that it is for. All of it is done with\n" +
+			"your own rights, and nothing is changed.\n\n" +
 			"Of what a path selects, kind and size are shown. --show-values shows the values,\n" +
 			"but never those of Secrets.",
 		Example: "  kubectl changejob check changetriggeredjob.yaml\n  kustomize build . | kubectl changejob check -",

@@ -279,3 +279,32 @@ func TestCheckKnowsNoMoreThanItsUserMay(t *testing.T) {
 	assert.Contains(t, checks.Items[0].Problems[0].Message, "forbidden")
 	assert.Equal(t, report.ExistsUnknown, checks.Items[0].Looks[0].Exists)
 }
+
+func TestCheckTellsWhoMayCreateAloneThatApplyReadsFirst(t *testing.T) {
+	w := newWorld(t)
+	objects(w)
+	content := manifest("config-sync", w.resource("ConfigMap", "app-config", "data"))
+	creator := w.user("creator", may(v1alpha.GroupVersion.Group, triggers, "create"), may("", "configmaps", "get"))
+
+	checks, r := creator.checked(content)
+	assert.Equal(t, 1, r.code)
+	require.Len(t, checks.Items, 1, r.err)
+	found := checks.Items[0]
+	assert.False(t, found.Valid)
+	assert.Empty(t, found.Action)
+	require.Len(t, found.Problems, 1)
+	assert.Contains(t, found.Problems[0].Message, "kubectl apply reads first what is stored: ")
+	assert.Contains(t, found.Problems[0].Message, `cannot get resource "changetriggeredjobs"`)
+	assert.Equal(t, report.ExistsYes, found.Looks[0].Exists, "the rest is told all the same")
+
+	checks, _ = creator.checked(manifest("config-sync", w.resource("ConfigMap", "app-config", "data..a")))
+	require.Len(t, checks.Items[0].Problems, 2)
+	assert.Contains(t, checks.Items[0].Problems[1].Message, "invalid field path", "our own rules take no rights")
+
+	file := filepath.Join(t.TempDir(), "ctj.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+	kubectl := w.server.Kubectl("--kubeconfig="+creator.kubeconfig, "apply", "--dry-run=server", "-f", file)
+	output, err := kubectl.CombinedOutput()
+	assert.Error(t, err, "as kubectl apply is")
+	assert.Contains(t, string(output), `cannot get resource "changetriggeredjobs"`)
+}

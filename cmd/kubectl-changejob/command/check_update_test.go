@@ -125,12 +125,27 @@ func TestCheckOfWhatIsStoredIsThatOfAnUpdate(t *testing.T) {
 			rules: patcher,
 			want:  "spec.resources[1].kind: Invalid value: \"Secert\": resource kind does not exist",
 		},
-		"with a name that no new one may have": {
+		"with a name that no new one may have, and of which the operator runs no Job": {
 			stored: func(w *world) string { return manifest(long, w.resource("ConfigMap", "app-config", "data")) },
 			file: func(w *world) string {
 				return manifest(long, w.resource("ConfigMap", "app-config", "data")) + "  cooldown: 2m\n"
 			},
 			rules: patcher,
+			want:  "metadata.name: Invalid value: ",
+		},
+		"with nothing new, but what the operator refuses": {
+			stored: func(w *world) string { return manifest("a", w.resource("ConfigMap", "app-config", "data..a")) },
+			file:   func(w *world) string { return manifest("a", w.resource("ConfigMap", "app-config", "data..a")) },
+			rules:  patcher,
+			want:   `spec.resources[0].fields[0]: Invalid value: invalid field path "data..a"`,
+		},
+		"by the right to read it, too": {
+			stored: func(w *world) string { return manifest("a", w.resource("ConfigMap", "app-config", "data")) },
+			file: func(w *world) string {
+				return manifest("a", w.resource("ConfigMap", "app-config", "data")) + "  cooldown: 2m\n"
+			},
+			rules: []rbacv1.PolicyRule{may(group, triggers, "create", "patch")},
+			want:  "cannot get resource",
 		},
 		"with a field that does not exist": {
 			stored: func(w *world) string { return manifest("a", w.resource("ConfigMap", "app-config", "data")) },
