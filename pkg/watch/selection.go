@@ -122,7 +122,7 @@ func (s *selection) show(items map[types.NamespacedName]*object, refused bool, v
 	}
 	order, err := resourceversion.CompareResourceVersion(version, s.version)
 	later := read > s.stored || err != nil || order >= 0
-	if s.tooMany && !(follows && later && read > s.read) {
+	if s.tooMany && (!follows || !later || read <= s.read) {
 		return
 	}
 	s.tell(read, wake)
