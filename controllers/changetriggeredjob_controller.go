@@ -207,12 +207,11 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 			return ctrl.Result{}, err
 		}
 	}
-	record.deferred = decision.Deferred
 	if err := r.writeStatus(ctx, ctj, record, decision, input.Jobs); err != nil {
 		return ctrl.Result{}, err
 	}
 	record.countUnlisted(statusOf(ctj, decision), input.Jobs)
-	record.marks = decision.Marks
+	record.deferred, record.marks = decision.Deferred, decision.Marks // not sooner: where the write fails, those of before still hold
 	if decision.Adopted != 0 {
 		record.refusal = nil
 		jobsAdopted.Inc()
@@ -332,7 +331,7 @@ func (r *record) beginsToWait(ctj *v1alpha.ChangeTriggeredJob, decision trigger.
 	}
 	status := statusOf(ctj, decision)
 	if decision.Status == nil && decision.Deferred != nil {
-		status = decision.Deferred
+		status = decision.Deferred.Status
 	}
 	r.waits = unknownWait
 	if c := meta.FindStatusCondition(status.Conditions, trigger.ConditionProgressing); c != nil {

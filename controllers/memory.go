@@ -51,11 +51,9 @@ type record struct {
 	deletes     backoff
 	deleteAgain time.Time
 
-	// deferred is the status that the last decision put off, where the next one needs to know it.
-	deferred *v1alpha.ChangeTriggeredJobStatus
-
-	// marks are those of the last decision whose status was written, or that had none.
-	marks []trigger.Mark
+	// deferred and marks are those of the last decision whose status was written, or that had none to write.
+	deferred *trigger.Deferral
+	marks    []trigger.Mark
 
 	// statusWritten is when status was last written.
 	statusWritten time.Time

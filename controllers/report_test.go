@@ -36,9 +36,9 @@ func TestAWaitIsLoggedOnce(t *testing.T) {
 
 	assert.Equal(t, 1, report(trigger.Decision{Status: waiting(trigger.ReasonSettling), Skip: until(5)}))
 	for seconds := range 30 {
-		decision := trigger.Decision{Deferred: waiting(trigger.ReasonSettling), Skip: until(seconds)}
+		decision := trigger.Decision{Deferred: &trigger.Deferral{Status: waiting(trigger.ReasonSettling)}, Skip: until(seconds)}
 		if seconds%10 == 0 {
-			decision.Status, decision.Deferred = decision.Deferred, nil
+			decision.Status, decision.Deferred = decision.Deferred.Status, nil
 		}
 		assert.Zero(t, report(decision), "the end moves, and nothing else")
 	}

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -64,7 +65,7 @@ func (v *validator) foreseeOne(ctx context.Context, ref *v1alpha.ResourceReferen
 		}
 	}
 	if ref.Selector != nil {
-		return append(warnings, v.foreseeMatches(ctx, ref, kind, path, user)...)
+		return append(warnings, v.foreseeMatches(ctx, ref, a, kind, path, user)...)
 	}
 	return append(warnings, v.foreseeSelection(ctx, ref, a, kind, path, user)...)
 }
@@ -93,10 +94,8 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 	}
 
 	var warnings admission.Warnings
-	if a.when {
-		if condition, err := when.Compile(ref.When); err == nil && condition.Evaluate(object) == when.Failed {
-			warnings = append(warnings, fmt.Sprintf("%s cannot be evaluated for the %s as it is now: its changes would wait", path.Child("when"), ref.Kind))
-		}
+	if a.when && fails(ref.When, object) {
+		warnings = append(warnings, fmt.Sprintf("%s cannot be evaluated for the %s as it is now: its changes would wait", path.Child("when"), ref.Kind))
 	}
 	for _, j := range a.fields {
 		selector, err := fieldpath.Compile(ref.EffectiveFields()[j])
@@ -108,8 +107,15 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 	return warnings
 }
 
-// foreseeMatches warns of a selector that selects nothing today, if the user may know.
-func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceReference, kind servedKind, path *field.Path, user *rights) admission.Warnings {
+// fails says whether a `when` cannot be evaluated for an object, given as JSON.
+func fails(expression string, object []byte) bool {
+	condition, err := when.Compile(expression)
+	return err == nil && condition.Evaluate(object) == when.Failed
+}
+
+// foreseeMatches warns of a selector that selects nothing today, or whose `when` cannot be evaluated for the first object that matches, if
+// the user may know.
+func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceReference, a addition, kind servedKind, path *field.Path, user *rights) admission.Warnings {
 	for _, action := range selecting(ref, kind) {
 		if may, err := user.allow(ctx, action); err != nil || !may {
 			return nil
@@ -124,14 +130,16 @@ func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceRef
 		where = []string{""}
 	}
 	for _, namespace := range where {
-		matches, err := v.anyMatches(ctx, kind.resource, namespace, ref.Selector)
+		match, err := v.firstMatch(ctx, kind.resource, namespace, ref.Selector)
 		switch {
 		case apierrors.IsForbidden(err):
 			return admission.Warnings{fmt.Sprintf("%s: the operator may not list every %s that may match, and will not see changes", path, ref.Kind)}
 		case err != nil:
 			logf.FromContext(ctx).Info("could not look for what a selector selects", "reference", path.String(), "error", reasonOf(err))
 			return nil
-		case matches:
+		case match != nil && a.when && fails(ref.When, match):
+			return admission.Warnings{fmt.Sprintf("%s cannot be evaluated for the first %s that matches as it is now: it would not be selected", path.Child("when"), ref.Kind)}
+		case match != nil:
 			return nil
 		}
 	}
@@ -147,30 +155,43 @@ func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceRef
 
 // foreseeNamespaces warns of a selector of namespaces that selects none today.
 func (v *validator) foreseeNamespaces(ctx context.Context, ref *v1alpha.ResourceReference, path *field.Path) admission.Warnings {
-	matches, err := v.anyMatches(ctx, corev1.SchemeGroupVersion.WithResource("namespaces"), "", ref.NamespaceSelector)
+	match, err := v.firstMatch(ctx, corev1.SchemeGroupVersion.WithResource("namespaces"), "", ref.NamespaceSelector)
 	switch {
 	case apierrors.IsForbidden(err):
 		return admission.Warnings{fmt.Sprintf("%s: the operator may not list namespaces, and will not see changes", path)}
 	case err != nil:
 		logf.FromContext(ctx).Info("could not look for the namespaces that a selector selects", "reference", path.String(), "error", reasonOf(err))
 		return nil
-	case matches:
+	case match != nil:
 		return nil
 	}
 	return admission.Warnings{fmt.Sprintf("%s: no namespace matches the selector now, and nothing is selected until one does", path.Child("namespaceSelector"))}
 }
 
-// anyMatches says whether a selector selects an object in a namespace, or in all where that is empty.
-func (v *validator) anyMatches(ctx context.Context, resource schema.GroupVersionResource, namespace string, by *v1alpha.LabelSelector) (bool, error) {
+// firstMatch returns the first object that a selector selects in a namespace, or in all where that is empty, as JSON; nil where there is none.
+func (v *validator) firstMatch(ctx context.Context, resource schema.GroupVersionResource, namespace string, by *v1alpha.LabelSelector) ([]byte, error) {
 	selector, err := by.Compile()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	list, err := v.api.Get().AbsPath(served.Path(resource.GroupVersion())).
 		NamespaceIfScoped(namespace, namespace != "").Resource(resource.Resource).
 		Param("labelSelector", selector.String()).Param("limit", "1").
 		SetHeader("Accept", "application/json").Do(ctx).Raw()
-	return len(gjson.GetBytes(list, "items").Array()) > 0, err
+	if err != nil {
+		return nil, err
+	}
+	// An extension API server may not know selectors, and answer with everything.
+	for _, item := range gjson.GetBytes(list, "items").Array() {
+		set := labels.Set{}
+		for key, value := range item.Get("metadata.labels").Map() {
+			set[key] = value.String()
+		}
+		if selector.Matches(set) {
+			return []byte(item.Raw), nil
+		}
+	}
+	return nil, nil
 }
 
 // readOne returns the referenced object as JSON, nil where it does not exist. It lists that one object, as the

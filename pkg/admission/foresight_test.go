@@ -256,7 +256,7 @@ func TestWhatCannotBeFoundOutIsNoWarningAndNoRefusal(t *testing.T) {
 	})
 }
 
-func TestAUserIsWarnedOfASelectorThatSelectsNothing(t *testing.T) {
+func TestAUserIsWarnedOfWhatASelectorSelects(t *testing.T) {
 	namespace, operator := watched(t, "narrow-selecting-operator")
 	existing := &corev1.ConfigMap{}
 	require.NoError(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "existing"}, existing))
@@ -269,6 +269,7 @@ func TestAUserIsWarnedOfASelectorThatSelectsNothing(t *testing.T) {
 	there := func(r *v1alpha.ResourceReference) { r.Selector.MatchLabels["app"] = "there" }
 	updates := func(r *v1alpha.ResourceReference) { r.Changes = []v1alpha.ChangeType{v1alpha.ChangeUpdated} }
 	withWhen := func(r *v1alpha.ResourceReference) { r.When = "object.data.key == 'x'" }
+	failing := func(r *v1alpha.ResourceReference) { r.When = "object.data.nothing == 'x'" }
 	byName := func(name string) v1alpha.ResourceReference {
 		ref := selectedBy("kubernetes.io/metadata.name")
 		ref.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] = v1alpha.LabelValue(name)
@@ -280,11 +281,14 @@ func TestAUserIsWarnedOfASelectorThatSelectsNothing(t *testing.T) {
 		ref    v1alpha.ResourceReference
 		want   []string
 	}{
-		"the first will be a change":                      {server.Config, selected(namespace), []string{nothing + " will be a change"}},
-		"it will not where only updates count":            {server.Config, with(selected(namespace), updates), []string{nothing + " will not count"}},
-		"nor then, whatever its when says":                {server.Config, with(with(selected(namespace), updates), withWhen), []string{nothing + " will not count"}},
-		"it will if its when is true":                     {server.Config, with(selected(namespace), withWhen), []string{nothing + ", and of which its when is true, will be a change"}},
-		"one that selects something":                      {server.Config, with(selected(namespace), there), nil},
+		"the first will be a change":           {server.Config, selected(namespace), []string{nothing + " will be a change"}},
+		"it will not where only updates count": {server.Config, with(selected(namespace), updates), []string{nothing + " will not count"}},
+		"nor then, whatever its when says":     {server.Config, with(with(selected(namespace), updates), withWhen), []string{nothing + " will not count"}},
+		"it will if its when is true":          {server.Config, with(selected(namespace), withWhen), []string{nothing + ", and of which its when is true, will be a change"}},
+		"one that selects something":           {server.Config, with(selected(namespace), there), nil},
+		"one whose when can be evaluated":      {server.Config, with(with(selected(namespace), there), withWhen), nil},
+		"one whose when cannot be": {server.Config, with(with(selected(namespace), there), failing),
+			[]string{"spec.resources[0].when cannot be evaluated for the first ConfigMap that matches as it is now: it would not be selected"}},
 		"one that selects something in another namespace": {server.Config, with(selected("default", namespace), there), nil},
 		"one that selects something somewhere":            {server.Config, with(selectedBy(""), there), nil},
 		"no namespace": {server.Config, byName("nowhere"),
@@ -307,4 +311,35 @@ func TestAUserIsWarnedOfASelectorThatSelectsNothing(t *testing.T) {
 			assert.Empty(t, warnings, "who may not look is told nothing")
 		})
 	}
+}
+
+func TestOfAListThatWasNotSelectedTheFirstMatchIsTaken(t *testing.T) {
+	v := validatorOn(t, fakeAPI(t, func(path string) (int, string) {
+		if path == "/api/v1" {
+			return http.StatusOK, onlyConfigMaps
+		}
+		return http.StatusOK, `{"items":[{"metadata":{"name":"other"}},{"metadata":{"name":"one","labels":{"app":"web"}},"data":{"key":"x"}}]}`
+	}), server.Client)
+	ref := selected("default")
+	ref.When = "object.data.key == 'x'"
+	warnings, err := v.ValidateCreate(requestBy(t, admin), makeCTJ("default", "watcher", references(ref)))
+	require.NoError(t, err)
+	assert.Empty(t, warnings)
+}
+
+func TestAWhenOfASelectorIsWarnedOfOnce(t *testing.T) {
+	namespace, _ := watched(t, "nobody-else")
+	ref := selected(namespace)
+	ref.Selector, ref.When, ref.Fields = &v1alpha.LabelSelector{}, "object.data.nothing == 'x'", []string{"data"}
+	old := makeCTJ(namespace, "watcher", references(ref))
+	changed := old.DeepCopy()
+	changed.Spec.Resources[0].Fields = append(changed.Spec.Resources[0].Fields, "metadata.labels")
+	v := validatorOn(t, server.Config, nil)
+	warnings, err := v.ValidateUpdate(requestBy(t, admin), old, changed)
+	require.NoError(t, err)
+	assert.Empty(t, warnings, "it was told of when it was written")
+	changed.Spec.Resources[0].When += " "
+	warnings, err = v.ValidateUpdate(requestBy(t, admin), old, changed)
+	require.NoError(t, err)
+	assert.Len(t, warnings, 1)
 }

@@ -131,7 +131,8 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 	changed := keptTimes(stored.ResourceHashes, in.Now, changedTimeOf)
 	existence := firstEntries(stored.ResourceHashes, saysExistence)
 	waiting := firstEntries(stored.ResourceHashes, saysWhen)
-	putOff := deferralOf(in.Deferred, stored)
+	deferred := in.Deferred.over(stored)
+	putOff := followedOf(deferred)
 	observed := make(map[ObjectReference]*Observation, len(in.Observations))
 	for i := range in.Observations {
 		observed[in.Observations[i].Reference] = &in.Observations[i]
@@ -152,7 +153,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 		if i := slices.IndexFunc(in.Marks, func(m Mark) bool { return m.Reference == ref.ObjectReference }); i >= 0 {
 			ref.mark = in.Marks[i]
 		}
-		ref.follow(putOff, existence[ref.ObjectReference])
+		ref.follow(putOff)
 		ref.pendingSince, ref.changedTime = since[ref.ObjectReference], changed[ref.ObjectReference]
 		if !ref.observe(observed[ref.ObjectReference], in.Now, messages[ref.ObjectReference]) {
 			incomparable = true
@@ -162,7 +163,7 @@ func references(in Input, stored *v1alpha.ChangeTriggeredJobStatus) (refs []refe
 		}
 		refs = append(refs, ref)
 	}
-	remember(refs, in.Deferred, in.Now)
+	remember(refs, deferred, in.Now)
 	return refs, incomparable
 }
 

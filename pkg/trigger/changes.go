@@ -47,14 +47,6 @@ func saysExistence(entry *v1alpha.ResourceHash) bool {
 	return entry.Exists != nil && entry.Selection == ""
 }
 
-// sameExistence reports whether two entries of status, of which each may be nil, say the same of an object's existence.
-func sameExistence(a, b *v1alpha.ResourceHash) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return *a.Exists == *b.Exists && (a.LastTriggeredExists == nil) == (b.LastTriggeredExists == nil) // which is there where it is another
-}
-
 // recallExistence takes in what status says, which is nil where it says nothing: a release before this one wrote it, or the spec did
 // not ask. Then the hashes tell what can be told.
 func (r *reference) recallExistence(entry *v1alpha.ResourceHash) {
@@ -180,8 +172,6 @@ type Mark struct {
 	// where that is not known.
 	Baseline   []string
 	BaselineAt uint64
-	// Written are the hashes that status had when one was put off, which Hashes are of then; else it is empty.
-	Written []string
 }
 
 // kindsSince tells in which ways the selection has changed since a moment of the mark, if the hashes of then are still those
@@ -235,42 +225,18 @@ func (t ObjectChangeType) kind() v1alpha.ChangeType {
 	}
 }
 
-// marks are what is to be remembered of the selections after this decision. Where status is neither written nor right nor
-// deferred, what is remembered of it stays.
-func (s *state) marks(said, deferred bool) []Mark {
+// marks are what is to be remembered of the selections after this decision.
+func (s *state) marks() []Mark {
 	var marks []Mark
-	var written map[fieldKey]field
-	if deferred {
-		written = keptFields(s.stored.ResourceHashes)
-	}
 	for i := range s.refs {
-		ref := &s.refs[i]
-		if len(ref.changes) == 0 || !ref.selects() {
-			continue
+		if ref := &s.refs[i]; len(ref.changes) > 0 && ref.selects() {
+			marks = append(marks, ref.remark())
 		}
-		mark := ref.mark
-		mark.Reference = ref.ObjectReference
-		if said {
-			mark = ref.remark()
-		}
-		if deferred {
-			mark.Written = ref.hashesIn(written)
-		}
-		marks = append(marks, mark)
 	}
 	return marks
 }
 
-// hashesIn returns the hashes of the fields as a status has them.
-func (r *reference) hashesIn(kept map[fieldKey]field) []string {
-	hashes := make([]string, 0, len(r.fields))
-	for i := range r.fields {
-		hashes = append(hashes, kept[fieldKey{r.ObjectReference, r.fields[i].path}].hash)
-	}
-	return hashes
-}
-
-// remark is what is to be remembered once status says what is known of the selection.
+// remark is what is to be remembered once status says what is known of the selection, or is put off.
 func (r *reference) remark() Mark {
 	mark := Mark{Reference: r.ObjectReference}
 	var baseline []string

@@ -165,14 +165,12 @@ func (s *state) trigger() *Creation {
 func (s *state) conclude(d Decision, v verdict) Decision {
 	next := s.status(v)
 	wake := soonest{now: s.in.Now}
-	said := true
 	if !alike(s.stored, next) { // there is something to write
 		if at := s.writeAt(next); at.After(s.in.Now) {
 			wake.at(at)
 			if s.spec.EffectiveSettle() > 0 || s.anyRef((*reference).countsInPart) {
-				d.Deferred = next
+				d.Deferred = s.putOff(next)
 			}
-			said = d.Deferred != nil
 		} else {
 			d.Status, d.Events = next, slices.Concat(s.events, transitions(s.stored, next))
 			if !v.replace { // else the event of the replacement tells of the wait
@@ -180,7 +178,7 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 			}
 		}
 	}
-	d.Marks = s.marks(said, d.Deferred != nil)
+	d.Marks = s.marks()
 	if d.RequeueAfter == 0 {
 		wake.at(v.until)
 		for i := range s.refs {

@@ -10,37 +10,53 @@ import (
 // goes by what it has decided on. Were it to go by what is written, what goes after it had come, and counts, would
 // not have changed at all.
 
-// deferral is a status that was decided on, and not written yet.
-type deferral struct {
+// Deferral is a status that was decided on, and not written yet.
+type Deferral struct {
+	// Status is that one.
+	Status *v1alpha.ChangeTriggeredJobStatus
+	// from is the one that was stored then.
+	from *v1alpha.ChangeTriggeredJobStatus
+}
+
+// putOff returns the status to be, not to be written yet.
+func (s *state) putOff(next *v1alpha.ChangeTriggeredJobStatus) *Deferral {
+	from := *s.stored // alone, and not the object that it is a part of
+	return &Deferral{Status: next, from: &from}
+}
+
+// over returns the status that was put off, if the one that is stored is still the one that was then; else nil. Where another has been
+// written since, by another process or by this one, which had no answer, it is believed: who wrote it may have seen more.
+func (d *Deferral) over(stored *v1alpha.ChangeTriggeredJobStatus) *v1alpha.ChangeTriggeredJobStatus {
+	if d == nil || d.from == nil || !alike(d.from, stored) {
+		return nil
+	}
+	return d.Status
+}
+
+// followed is what there is to follow of a status that was put off.
+type followed struct {
 	fields     map[fieldKey]field
-	existence  map[ObjectReference]*v1alpha.ResourceHash
 	selections map[ObjectReference]*v1alpha.ResourceHash
 }
 
-// deferralOf returns what there is to follow of a status that was put off; nil where there was none, or a trigger has come since.
-func deferralOf(deferred, stored *v1alpha.ChangeTriggeredJobStatus) *deferral {
-	if deferred == nil || deferred.TriggerCount != stored.TriggerCount {
+// followedOf returns that; nil where none was put off.
+func followedOf(deferred *v1alpha.ChangeTriggeredJobStatus) *followed {
+	if deferred == nil {
 		return nil
 	}
-	return &deferral{
+	return &followed{
 		fields:     keptFields(deferred.ResourceHashes),
-		existence:  firstEntries(deferred.ResourceHashes, saysExistence),
 		selections: firstEntries(deferred.ResourceHashes, saysSelection),
 	}
 }
 
-// follow takes over from a status that was put off that changes which did not count have moved the baseline; existence is what the
-// one that is written says of the object's. Where that is not the one that was there when it was put off, another process has
-// seen more since, and is believed.
-func (r *reference) follow(d *deferral, existence *v1alpha.ResourceHash) {
+// follow takes over from a status that was put off that changes which did not count have moved the baseline.
+func (r *reference) follow(d *followed) {
 	if d == nil {
 		return
 	}
 	if r.selects() {
 		r.followSelection(d)
-		return
-	}
-	if !sameExistence(d.existence[r.ObjectReference], existence) {
 		return
 	}
 	for i := range r.fields {
@@ -52,15 +68,15 @@ func (r *reference) follow(d *deferral, existence *v1alpha.ResourceHash) {
 }
 
 // followSelection is the same for a selection, as a whole: its objects tell in which ways it has changed.
-func (r *reference) followSelection(d *deferral) {
+func (r *reference) followSelection(d *followed) {
 	entry := d.selections[r.ObjectReference]
-	if entry == nil || len(r.mark.Written) != len(r.fields) {
+	if entry == nil {
 		return
 	}
 	for i := range r.fields {
 		f := &r.fields[i]
 		last, ok := d.fields[fieldKey{r.ObjectReference, f.path}]
-		if !ok || !canFollow(f, &last) || f.hash != r.mark.Written[i] {
+		if !ok || !canFollow(f, &last) {
 			return
 		}
 	}

@@ -111,7 +111,7 @@ func TestWhatIsPutOffIsKnown(t *testing.T) {
 	})
 }
 
-// Another process may have seen more, and have written it, since a status was put off.
+// Another process may have seen more, and have written it, since a status was put off; or this one has, and has had no answer.
 func TestWhatAnotherProcessHasWrittenIsBelieved(t *testing.T) {
 	t.Run("of an object", func(t *testing.T) {
 		in := scene(refers(objectA), counting(objectA, created), sees(objectA, sum("1")))
@@ -129,6 +129,22 @@ func TestWhatAnotherProcessHasWrittenIsBelieved(t *testing.T) {
 		in.Observations = nil
 		sees(objectA, sum("2"))(&in)
 		require.NotNil(t, Decide(in).Create, "a creation does")
+	})
+	t.Run("of an object that was there all the time", func(t *testing.T) {
+		in := scene(refers(objectA), counting(objectA, created), sees(objectA, sum("1")))
+		in = settled(in, Decide(in))
+		in.Observations = nil
+		sees(objectA, sum("2"))(&in)
+		d := Decide(in)
+		require.NotNil(t, d.Deferred)
+		in = settled(in, d)
+		in.Status = in.Status.DeepCopy()
+		require.NotNil(t, in.Deferred.over(in.Status), "it is the same, whoever read it")
+		in.Status.ResourceHashes[0].Fields[0].Hash = sum("3")
+		in.Observations, in.Generation, in.Spec = nil, 2, in.Spec.DeepCopy()
+		in.Spec.Resources[0].Changes = nil
+		sees(objectA, sum("3"))(&in)
+		require.Nil(t, Decide(in).Create, "an edit makes nothing pending")
 	})
 	t.Run("of a selection", func(t *testing.T) {
 		ab := selection{"a": 1, "b": 1}

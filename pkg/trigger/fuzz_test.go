@@ -94,8 +94,7 @@ func anyInput() *rapid.Generator[Input] {
 	aMoment := rapid.Uint64Range(0, 5)
 	mark := rapid.Custom(func(t *rapid.T) Mark {
 		return Mark{Reference: object.Draw(t, "object"), Hashes: rapid.SliceOfN(hash, 0, 2).Draw(t, "hashes"), At: aMoment.Draw(t, "at"),
-			Baseline: rapid.SliceOfN(hash, 0, 2).Draw(t, "baseline"), BaselineAt: aMoment.Draw(t, "baseline at"),
-			Written: rapid.SliceOfN(hash, 0, 2).Draw(t, "written")}
+			Baseline: rapid.SliceOfN(hash, 0, 2).Draw(t, "baseline"), BaselineAt: aMoment.Draw(t, "baseline at")}
 	})
 	observation := rapid.Custom(func(t *rapid.T) Observation {
 		var objects []ObservedObject
@@ -161,7 +160,7 @@ func anyInput() *rapid.Generator[Input] {
 			}
 		}
 		if rapid.Bool().Draw(t, "deferred") {
-			in.Deferred = &v1alpha.ChangeTriggeredJobStatus{ResourceHashes: rapid.SliceOfN(entry, 0, 4).Draw(t, "deferred entries")}
+			in.Deferred = &Deferral{Status: &v1alpha.ChangeTriggeredJobStatus{ResourceHashes: rapid.SliceOfN(entry, 0, 4).Draw(t, "deferred entries")}, from: in.Status}
 		}
 		in.Marks = rapid.SliceOfN(mark, 0, 2).Draw(t, "marks")
 		if rapid.IntRange(0, 4).Draw(t, "new") == 0 {

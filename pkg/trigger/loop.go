@@ -82,7 +82,8 @@ func (s *state) wasActive(name string) bool {
 // after the last of their ends.
 //
 // One that runs is taken to end when the longest wait after its creation is over, lest one that hangs makes a loop of each change
-// there is. No loop is lost by that: its next Job waits no longer, and is a younger one.
+// there is. What it does later, though it still runs, is not counted: a loop by that alone is never suspected. It takes longer than the longest
+// wait each time, so that it would not be slowed down anyway; that it is one goes unsaid.
 func (s *state) effectsEnd(without string) time.Time {
 	longest := max(s.spec.EffectiveCooldown(), maxLoopWait)
 	end, running := s.lastFinished, 0

@@ -278,6 +278,37 @@ func TestWhatCannotBeToldApartIsSlowedDownAndLetGoAgain(t *testing.T) {
 	}
 }
 
+// The page on concepts says so, too.
+func TestALoopIsNotSeenWhoseChangeComesLate(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		parts   []part
+		lasts   time.Duration
+		effects []time.Duration
+		seen    bool
+	}{
+		"30 seconds after the end of the Job, it is seen": {
+			nil, 10 * time.Second, []time.Duration{40 * time.Second}, true},
+		"31 seconds after, as by a chain that leads back, it is not": {
+			nil, 10 * time.Second, []time.Duration{41 * time.Second}, false},
+		"nor two hours after the creation of a Job that runs for longer": {
+			nil, 3 * time.Hour, []time.Duration{2 * time.Hour}, false},
+		"nor where the next one waits for its end, and it has made one before": {
+			[]part{forbidding}, 3 * time.Hour, []time.Duration{5 * time.Minute, 2 * time.Hour}, false},
+		"unless it has made all of them within the hour": {
+			[]part{forbidding}, 3 * time.Hour, []time.Duration{5 * time.Minute, 50 * time.Minute}, true},
+		"or within the cooldown": {
+			[]part{cooldown(150 * time.Minute)}, 3 * time.Hour, []time.Duration{2 * time.Hour}, true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			f := build(append(c.parts, refers(objectA))...)
+			f.by, f.lasts, f.effects = []ObjectReference{objectA}, c.lasts, c.effects
+			f.run(15 * max(c.lasts, f.in.Spec.EffectiveCooldown()))
+			require.Greater(t, len(f.triggers), loopAfter+1)
+			assert.Equal(t, c.seen, f.everLoop, "%v", f.gaps())
+		})
+	}
+}
+
 func TestAJobThatHangsMakesNoLoopOfWhatOthersChange(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		parts []part

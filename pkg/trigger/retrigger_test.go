@@ -144,6 +144,9 @@ func TestOnFailure(t *testing.T) {
 		"what is due when the Job failed is told of it": {
 			[]part{retriggering, ran(failed), unchanged(objectA), changed(objectB)},
 			[]expectation{creates(2), because(wholeA, Change{objectB, []string{"*"}}), retried(0, none)}},
+		"of a selection of which nothing is left, too": {
+			[]part{retriggering, cooled, last(1, v1alpha.JobActive), job(1, failed, becauseOf(objectsW, "*")), selectsW(), keptW(nil), seesW(nil), changed(objectB)},
+			[]expectation{creates(2), because(Change{objectsW, []string{"*"}}, Change{objectB, []string{"*"}}), naming(1), retried(0, none)}},
 		"a Job that vanished has not failed": {
 			[]part{retriggering, cooled, last(1, v1alpha.JobActive), lastMissing, unchanged(objectA)},
 			[]expectation{createsNothing, says(objectA, "*", sum("old"), ""), retried(0, none)}},

@@ -185,11 +185,12 @@ func (r *reference) unanswered() bool {
 func (s *selected) lose() { s.baseline = details{} }
 
 // changedObjects names what has changed since the last trigger, as far as the details tell, and counts the objects
-// that they do not tell of.
+// that they do not tell of. Of what is pending, that is never nothing: a Job that is told of neither would have nothing to do.
 func (r *reference) changedObjects() (changed []ObjectChange, others unnamed) {
 	was, is := &r.selected.baseline, &r.selected.observed
 	if !was.known || !is.known || r.unanswered() {
-		return nil, unnamed{now: int(r.selected.matched), then: int(was.matched)}
+		// It may be the last one that went: status would say one, too, were the Job not made by the same decision that finds it unanswered.
+		return nil, unnamed{now: int(r.selected.matched), then: max(int(was.matched), 1)}
 	}
 	told := 0 // of the objects that are selected now
 	lost := 0 // of those that were

@@ -383,6 +383,78 @@ func checkNames(t *rapid.T, was, is selection, told SelectedChange, complete boo
 	}
 }
 
+// TestWhoDoesWhatHeIsToldHasDoneAllInTheEnd has Jobs fail while what they ran for, and another object, goes on changing. One that does not
+// fail does something about the objects that it is told of by name, and about all where it is told of others; then nothing is left to do.
+func TestWhoDoesWhatHeIsToldHasDoneAllInTheEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.SampledFrom([]int{1, 1, 3, 60}).Draw(t, "size")
+		is := many(rapid.IntRange(0, size).Draw(t, "at first"))
+		done, other := is, 0
+		ignoreLoops := spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.OnLoop = v1alpha.IgnoreLoop })
+		in := scene(selectsW(), refers(objectB), noCooldown, forbidding, retriggering, retriggerLimit(v1alpha.MaxRetriggerLimit), ignoreLoops)
+		var told []SelectedChange // the Job that runs
+		var then selection        // what it finds
+		look := func() (created bool) {
+			in.Observations = nil
+			seesW(is)(&in)
+			if DetailsKnown(in.Status, &in.Observations[0]) {
+				in.Observations[0].Objects = nil
+			}
+			sees(objectB, sum(fmt.Sprint(other)))(&in)
+			d := Decide(in)
+			in = settled(in, d)
+			if d.Create == nil {
+				return false
+			}
+			told, then = d.Create.Selected, is
+			return true
+		}
+		end := func(outcome v1alpha.JobStatus) {
+			for i := range in.Jobs {
+				if !in.Jobs[i].Running() {
+					continue
+				}
+				if in.Jobs[i].Outcome, in.Jobs[i].Finished = outcome, in.Now; outcome == v1alpha.JobFailed {
+					continue
+				}
+				for _, changed := range told {
+					if changed.Unnamed > 0 {
+						done = then
+					}
+					for _, object := range changed.Objects {
+						done = done.but(object.Name, then[object.Name])
+					}
+				}
+			}
+		}
+		look()
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			in.Now = in.Now.Add(rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(t, "later"))
+			for range rapid.IntRange(0, 2).Draw(t, "changes") {
+				is = is.but(fmt.Sprintf("object-%03d", rapid.IntRange(0, size-1).Draw(t, "object")), rapid.IntRange(0, 2).Draw(t, "value"))
+			}
+			if rapid.Bool().Draw(t, "the other one changes") {
+				other++
+			}
+			if outcome := rapid.SampledFrom([]v1alpha.JobStatus{v1alpha.JobActive, v1alpha.JobFailed, v1alpha.JobSucceeded}).Draw(t, "outcome"); outcome != v1alpha.JobActive {
+				end(outcome)
+			}
+			look()
+		}
+		for jobs := 1; jobs > 0; { // until nothing runs any more
+			jobs = 0
+			for range 3 {
+				in.Now = in.Now.Add(maxRetryWait)
+				end(v1alpha.JobSucceeded)
+				if look() {
+					jobs++
+				}
+			}
+		}
+		require.Equal(t, is, done)
+	})
+}
+
 func TestAFirstRunIsToldOfAllThatIsSelected(t *testing.T) {
 	yes := true
 	firstRun := spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.RunOnCreate = &yes })

@@ -422,6 +422,9 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 	for _, change := range c.Changed {
 		require.True(t, c.Reason == ReasonFirstRun || !op.waitsFor(change.ObjectReference), "%s waits for its when", change.ObjectReference)
 	}
+	for _, told := range c.Selected {
+		require.True(t, c.Reason == ReasonFirstRun || len(told.Objects)+told.Unnamed > 0, "%s changed, and the Job is told of no object", told.Reference)
+	}
 	for _, h := range c.Hashes {
 		require.Equal(t, op.lastKnown(h.Reference), h.Hash, "a Job for a state that nobody saw")
 		require.False(t, op.unasked(h.Reference), "a Job stands for %s, of whose when nothing is known", h.Reference)
@@ -536,7 +539,7 @@ type operator struct {
 	confirmed bool // a first create has been preceded by a live read
 	wroteAt   time.Time
 	marks     []Mark
-	deferred  *v1alpha.ChangeTriggeredJobStatus
+	deferred  *Deferral
 
 	// The round under way.
 	next     stage
@@ -638,7 +641,7 @@ func (op *operator) putOff() map[fieldKey]field {
 	if op.input.Deferred == nil {
 		return nil
 	}
-	return keptFields(op.input.Deferred.ResourceHashes)
+	return keptFields(op.input.Deferred.Status.ResourceHashes)
 }
 
 // moves reports whether a baseline has not moved, or has by a change that does not count.
@@ -754,9 +757,13 @@ func (op *operator) step(t *rapid.T, faulty bool) {
 				op.anew()
 				return
 			}
+			if fate == lostAnswer { // it is not known to be written, and what is remembered stays
+				op.anew()
+				return
+			}
 			op.written, op.wroteAt = op.w.ctj.version, op.w.now
 		}
-		op.marks = op.decision.Marks
+		op.deferred, op.marks = op.decision.Deferred, op.decision.Marks
 	case deleteJobs:
 		for _, doomed := range op.decision.Delete {
 			if j := op.w.job(doomed.Name); j != nil && j.UID == doomed.UID {
@@ -842,7 +849,6 @@ func (op *operator) decide(t *rapid.T) {
 		require.Empty(t, op.decision.ReadJobs, "read, and asked for again")
 	}
 	checkInvariants(t, op.input, op.decision)
-	op.deferred = op.decision.Deferred
 	switch {
 	case op.decision.Create == nil:
 		op.next = writeStatus

@@ -58,10 +58,10 @@ type Input struct {
 	// FirstRunNow is what RunNow was when this process saw the ChangeTriggeredJob first, if status had never been written
 	// then; else it is RunNow. It counts as answered where status was never written, or cannot be read.
 	FirstRunNow string
-	// Deferred is the Deferred of this process's last decision, nil where that had none or is not known.
-	Deferred *v1alpha.ChangeTriggeredJobStatus
-	// Marks are those of this process's last decision whose Status, where it had one, was written.
-	Marks []Mark
+	// Deferred and Marks are those of this process's last decision whose Status, where it had one, was written; nil where that had
+	// none or is not known.
+	Deferred *Deferral
+	Marks    []Mark
 
 	// HashID is the id part of hashes made with the operator's present key (what stands before the
 	// colon). A stored hash with another id cannot be compared with an observed one.
@@ -271,11 +271,12 @@ type Decision struct {
 	// Status is the status to write, or nil where what is stored is right.
 	Status *v1alpha.ChangeTriggeredJobStatus
 	// Deferred is the status that was not written because one was not long ago, where the next decision needs to know it:
-	// when what is pending changed last, so that it settles, and which changes did not count. It may be forgotten at any
+	// when what is pending changed last, so that it settles, and which changes did not count. It takes the place of the one before, be it nil,
+	// once Status is written, or at once where there is none: where the write fails, that one still holds. It may be forgotten at any
 	// time; then it settles later, an edit by which those count makes them pending, and what of a selection has changed and changed
 	// back has not changed at all.
-	Deferred *v1alpha.ChangeTriggeredJobStatus
-	// Marks are to be remembered once Status is written, or at once where there is none. They may be forgotten at any time.
+	Deferred *Deferral
+	// Marks are to be remembered at the same time, and may be forgotten at any time, too.
 	Marks []Mark
 	// Adopted is the number of the Job that rule 0 took over, or 0.
 	Adopted int64

@@ -192,6 +192,9 @@ func TestASelectionOfItsOwnPodsByTheLabelsOfEveryJobIsRefused(t *testing.T) {
 	indexed := func(spec *batchv1.JobSpec) {
 		spec.CompletionMode, spec.Completions = new(batchv1.IndexedCompletion), new(int32(3))
 	}
+	single := func(spec *batchv1.JobSpec) {
+		spec.CompletionMode, spec.Completions = new(batchv1.IndexedCompletion), new(int32(1))
+	}
 	const name, uid, index = "batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-completion-index"
 	for sentence, c := range map[string]struct {
 		job          func(*batchv1.JobSpec)
@@ -215,6 +218,13 @@ func TestASelectionOfItsOwnPodsByTheLabelsOfEveryJobIsRefused(t *testing.T) {
 		"the first of each Job":                           {indexed, []v1alpha.LabelRequirement{label(index, "In", "0")}, refused},
 		"one that has an index":                           {indexed, []v1alpha.LabelRequirement{label(index, "Exists")}, refused},
 		"any but the first":                               {indexed, []v1alpha.LabelRequirement{label(index, "NotIn", "0")}, refused},
+		"any but the first, where there is no other":      {single, []v1alpha.LabelRequirement{label(index, "NotIn", "0")}, nil},
+		"any but all":                                     {indexed, []v1alpha.LabelRequirement{label(index, "NotIn", "0", "1", "2")}, nil},
+		"any but all, and others that there are not":      {indexed, []v1alpha.LabelRequirement{label(index, "NotIn", "2", "0", "7", "1", "x")}, nil},
+		"any but one, and as many that there are not":     {indexed, []v1alpha.LabelRequirement{label(index, "NotIn", "0", "3", "4", "5")}, refused},
+		"any but one, named several times":                {indexed, []v1alpha.LabelRequirement{label(index, "NotIn", "0", "0", "0")}, refused},
+		"any but one, written otherwise":                  {indexed, []v1alpha.LabelRequirement{label(index, "NotIn", "0", "01", "02")}, refused},
+		"the second, written otherwise":                   {indexed, []v1alpha.LabelRequirement{label(index, "In", "01")}, nil},
 		"one that its own Jobs do not have":               {indexed, []v1alpha.LabelRequirement{label(index, "In", "3", "x")}, nil},
 		"one of a Job with indexes":                       {ordinary, []v1alpha.LabelRequirement{label(index, "Exists")}, nil},
 		"what is no selector":                             {ordinary, []v1alpha.LabelRequirement{label(name, "In")}, []string{"spec.resources[0].selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"}},

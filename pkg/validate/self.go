@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -105,9 +106,16 @@ func SelectsJobsOf(ref *v1alpha.ResourceReference, ctj *v1alpha.ChangeTriggeredJ
 	return selectable && !slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return !added.match(&r, all) })
 }
 
-// addedLabels are those that Kubernetes gives to the Pods of a Job, whose values are not known before there is one: by key, which of
-// the values that a selector may name Pods of one Job after the other can have.
-type addedLabels map[string]func(value string) bool
+// addedLabels are those that Kubernetes gives to the Pods of a Job, whose values are not known before there is one, by key.
+type addedLabels map[string]addedLabel
+
+// addedLabel is a label that the Pods of one Job after the other have.
+type addedLabel struct {
+	// can says whether they can have a value that a selector names.
+	can func(value string) bool
+	// values is how many different ones there are.
+	values int
+}
 
 // labelsOfPods are those that the Pods of a Job have besides those of its template.
 func labelsOfPods(spec *batchv1.JobSpec) addedLabels {
@@ -115,7 +123,7 @@ func labelsOfPods(spec *batchv1.JobSpec) addedLabels {
 	if spec.ManualSelector == nil || !*spec.ManualSelector {
 		// A name and a UID are those of one Job: who selects by one selects no Job after that.
 		for _, key := range []string{batchv1.JobNameLabel, legacyJobName, batchv1.ControllerUidLabel, legacyControllerUID} {
-			added[key] = func(string) bool { return false }
+			added[key] = addedLabel{can: func(string) bool { return false }, values: math.MaxInt}
 		}
 	}
 	if spec.CompletionMode != nil && *spec.CompletionMode == batchv1.IndexedCompletion {
@@ -123,10 +131,10 @@ func labelsOfPods(spec *batchv1.JobSpec) addedLabels {
 		if spec.Completions != nil {
 			completions = int(*spec.Completions)
 		}
-		added[batchv1.JobCompletionIndexAnnotation] = func(value string) bool {
+		added[batchv1.JobCompletionIndexAnnotation] = addedLabel{values: completions, can: func(value string) bool {
 			index, err := strconv.Atoi(value)
-			return err == nil && index >= 0 && index < completions
-		}
+			return err == nil && index >= 0 && index < completions && strconv.Itoa(index) == value
+		}}
 	}
 	return added
 }
@@ -139,16 +147,20 @@ const (
 
 // match says whether Pods of one Job after the other can meet a requirement; set has the labels that are known.
 func (l addedLabels) match(r *labels.Requirement, set labels.Set) bool {
-	can, added := l[r.Key()]
+	label, added := l[r.Key()]
 	if !added {
 		return r.Matches(set)
 	}
+	values := slices.Compact(slices.Sorted(slices.Values(r.ValuesUnsorted())))
+	named := len(slices.DeleteFunc(values, func(value string) bool { return !label.can(value) }))
 	switch r.Operator() {
 	case selection.In, selection.Equals, selection.DoubleEquals:
-		return slices.ContainsFunc(r.ValuesUnsorted(), can)
+		return named > 0
+	case selection.NotIn, selection.NotEquals:
+		return named < label.values
 	case selection.DoesNotExist:
 		return false
 	default:
-		return true // they have the label, and as good as never one of a few values
+		return true // they have the label
 	}
 }

@@ -60,9 +60,10 @@ func (c collection) open(ctx context.Context, name string, options metav1.ListOp
 	return body, discreet(err)
 }
 
-// list reads the present state, not what some cache of the API server holds, and reduces it item by item.
-// The list's continue token is empty: it is complete.
-func (c collection) list(ctx context.Context, name string, reduce reducer) (*objectList, error) {
+// list reads the present state, not what some cache of the API server holds, and reduces it item by item. It calls begin before
+// the first item, and where it begins anew. The list's continue token is empty: it is complete.
+func (c collection) list(ctx context.Context, name string, begin func(), reduce reducer) (*objectList, error) {
+	begin()
 	list := &objectList{}
 	options := metav1.ListOptions{Limit: pageSize}
 	for {
@@ -76,6 +77,7 @@ func (c collection) list(ctx context.Context, name string, reduce reducer) (*obj
 		case options.Continue != "" && apierrors.IsResourceExpired(err):
 			// The pages took longer than the API server keeps old versions. Once more, then, in one
 			// answer: item by item it needs no more memory here.
+			begin()
 			list, options = &objectList{}, metav1.ListOptions{}
 		default:
 			return nil, err

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -57,8 +56,10 @@ type waiter struct {
 type watchedPath struct {
 	path *fieldpath.Path
 	// when is set in place of path.
-	when   *condition
-	of     *entry
+	when *condition
+	of   *entry
+	// place is where it stands among the entry's paths.
+	place  int
 	owners []*owner
 	// joined is when the path was first referenced.
 	joined moment
@@ -91,7 +92,7 @@ func (ent *entry) watch(p *watchedPath) *watchedPath {
 		}
 	}
 	e := ent.kind.engine
-	p.of, p.joined, p.since = ent, e.next(), e.Clock.Now()
+	p.of, p.place, p.joined, p.since = ent, len(ent.paths), e.next(), e.Clock.Now()
 	p.updated = p.joined
 	if p.when != nil {
 		p.when.begin(p.joined)
@@ -100,18 +101,30 @@ func (ent *entry) watch(p *watchedPath) *watchedPath {
 	return p
 }
 
-// drop forgets the paths that nobody references any more.
+// drop forgets the paths that nobody references any more. The last ones take their places, so that the others keep theirs.
 func (ent *entry) drop() {
 	unused := func(p *watchedPath) bool { return len(p.owners) == 0 }
 	if !slices.ContainsFunc(ent.paths, unused) {
 		return
 	}
-	for _, p := range ent.paths {
-		if p.when != nil {
-			maps.DeleteFunc(p.when.updated, func(p *watchedPath, _ moment) bool { return unused(p) })
+	kept := slices.Clone(ent.paths)
+	for i := 0; i < len(kept); {
+		if !unused(kept[i]) {
+			i++
+			continue
 		}
+		last := len(kept) - 1
+		kept[i], kept[last].place = kept[last], i
+		kept[last] = nil
+		kept = kept[:last]
 	}
-	ent.paths = slices.DeleteFunc(slices.Clone(ent.paths), unused)
+	ent.paths = kept
+}
+
+// watched says whether somebody still references the path.
+func (p *watchedPath) watched() bool {
+	paths := p.of.paths
+	return p.place < len(paths) && paths[p.place] == p
 }
 
 // forget takes o off those who wait.
@@ -155,8 +168,12 @@ func (ent *entry) lives() bool {
 	return ent.kind.entries[ent.name] == ent && !ent.unfit
 }
 
-// complete says whether everything that is referenced of the object is known, to all owners.
+// complete says whether everything that is referenced of the object is known, to all owners. Of a selection that is too large, nothing
+// is to be known until it is read anew as a whole.
 func (ent *entry) complete() bool {
+	if ent.selection != nil && ent.selection.tooMany {
+		return true
+	}
 	return ent.confirmed && len(ent.waiting) == 0 && !slices.ContainsFunc(ent.paths, func(p *watchedPath) bool { return !p.known })
 }
 

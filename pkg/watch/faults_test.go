@@ -425,7 +425,8 @@ func TestALongListIsReadInPages(t *testing.T) {
 			})
 			client, err := newClient(config)
 			require.NoError(t, err)
-			list, err := collection{client: client, path: []string{"/api/v1/configmaps"}}.list(context.Background(), "", keepNamed)
+			begun := 0
+			list, err := collection{client: client, path: []string{"/api/v1/configmaps"}}.list(context.Background(), "", func() { begun++ }, keepNamed)
 			require.NoError(t, err)
 			require.Equal(t, "9", list.ResourceVersion)
 			require.Len(t, list.Items, 2)
@@ -434,6 +435,7 @@ func TestALongListIsReadInPages(t *testing.T) {
 				want = append(want, "")
 			}
 			require.Equal(t, want, queries)
+			require.Equal(t, len(want)-1, begun, "what is counted is counted anew where it begins anew")
 		})
 	}
 }

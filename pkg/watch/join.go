@@ -118,16 +118,15 @@ func (r *run) readScope(s scope) error {
 		defer cancel()
 	}
 	var counts tally
-	counts.begin()
 	c := r.source.collection
 	c.path = r.resource.collection(s.namespace)
-	list, err := c.list(ctx, s.name, r.reducer(&counts))
+	list, err := c.list(ctx, s.name, counts.begin, r.reducer(&counts))
 	if err != nil {
 		return err
 	}
 	e.update(func(wake wakeups) {
 		if r.current() {
-			r.kind.show(s, byName(list.Items), list.ResourceVersion, began, false, wake)
+			r.kind.show(s, listing{byName(list.Items), counts.end()}, list.ResourceVersion, began, false, wake)
 		}
 	})
 	return nil

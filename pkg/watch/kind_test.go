@@ -214,7 +214,7 @@ func TestWarningsOfTheAPIServerAreNotLogged(t *testing.T) {
 		})
 	client, err := newClient(config)
 	require.NoError(t, err)
-	_, err = collection{client: client, path: []string{"/api/v1/configmaps"}}.list(context.Background(), "", keepNamed)
+	_, err = collection{client: client, path: []string{"/api/v1/configmaps"}}.list(context.Background(), "", func() {}, keepNamed)
 	require.NoError(t, err)
 	require.Zero(t, warned.count)
 }

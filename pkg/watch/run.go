@@ -281,30 +281,37 @@ func (r *run) Replace(items []any, version string) error {
 	return nil
 }
 
-func (r *run) replace(found map[types.NamespacedName]*object, version string) {
+func (r *run) replace(objects map[types.NamespacedName]*object, version string) {
 	k := r.kind
 	k.engine.update(func(wake wakeups) {
-		r.tally.end()
+		refused := r.tally.end()
 		if !r.current() {
 			return
 		}
-		k.show(r.scope, found, version, r.began, true, wake)
+		k.show(r.scope, listing{objects, refused}, version, r.began, true, wake)
 		if r.streaming || r.polled {
 			r.sync(wake)
 		}
 	})
 }
 
+// listing is what a read has found in a scope.
+type listing struct {
+	objects map[types.NamespacedName]*object
+	// refused are the selections of which it has not kept all.
+	refused map[*selection]bool
+}
+
 // show applies the answer of a read of a scope, which began at a given moment, to what the scope covers; follows says
 // whether a watch goes on from it.
-func (k *kind) show(s scope, found map[types.NamespacedName]*object, version string, read moment, follows bool, wake wakeups) {
+func (k *kind) show(s scope, all listing, version string, read moment, follows bool, wake wakeups) {
 	if s.selector != "" {
-		k.showSelected(s, found, version, read, follows, wake)
+		k.showSelected(s, all, version, read, follows, wake)
 		return
 	}
 	k.covered(s, func(ent *entry) {
 		seen := sight{version: version}
-		if o := found[ent.name]; o != nil {
+		if o := all.objects[ent.name]; o != nil {
 			seen = o.sight(true)
 		}
 		seen.read = read

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -218,6 +217,12 @@ func (s *selecting) take(sel *selection, given Reference, held *part) *part {
 	} else {
 		taken.since = held.since
 	}
+	if condition := whenOf(taken.holds); condition != nil {
+		began := e.next()
+		for _, h := range pathsOf(taken.holds) {
+			condition.when.takeUp(h.path, began)
+		}
+	}
 	sel.references++
 	sel.kind.dirty = true
 	sel.kind.join(&sel.entry)
@@ -227,6 +232,11 @@ func (s *selecting) take(sel *selection, given Reference, held *part) *part {
 // release gives up the owner's interest in a selection.
 func (s *selecting) release(p *part) {
 	sel := p.selection
+	if condition := whenOf(p.holds); condition != nil {
+		for _, h := range pathsOf(p.holds) {
+			condition.when.giveUp(h.path)
+		}
+	}
 	for _, h := range p.holds {
 		i := slices.Index(h.path.owners, s.owner)
 		h.path.owners = slices.Delete(h.path.owners, i, i+1)
@@ -278,8 +288,8 @@ func (s *selecting) observe() Observation {
 			continue
 		}
 		seen := visible(&p.selection.entry, p.holds, p.since)
-		if seen.State == Synced && p.selection.tooMany {
-			seen.State = TooMany
+		if p.selection.state == Synced && p.selection.tooMany {
+			seen.State, seen.Err = TooMany, nil // for who has joined since, too
 		}
 		if severity[seen.State] > severity[o.State] {
 			o.State, o.Err = seen.State, seen.Err
@@ -373,9 +383,9 @@ func visible(ent *entry, holds []hold, since time.Time) Observation {
 }
 
 // showSelected applies the answer of a read of a scope to the selections that it covers.
-func (k *kind) showSelected(s scope, found map[types.NamespacedName]*object, version string, read moment, follows bool, wake wakeups) {
-	byNamespace := map[string]map[types.NamespacedName]*object{"": found}
-	for name, o := range found {
+func (k *kind) showSelected(s scope, all listing, version string, read moment, follows bool, wake wakeups) {
+	byNamespace := map[string]map[types.NamespacedName]*object{"": all.objects}
+	for name, o := range all.objects {
 		if name.Namespace == "" {
 			continue
 		}
@@ -385,7 +395,8 @@ func (k *kind) showSelected(s scope, found map[types.NamespacedName]*object, ver
 		byNamespace[name.Namespace][name] = o
 	}
 	k.covered(s, func(ent *entry) {
-		ent.selection.show(byNamespace[ent.selection.key.namespace], version, read, follows, wake)
+		sel := ent.selection
+		sel.show(byNamespace[sel.key.namespace], all.refused[sel], version, read, follows, wake)
 	})
 }
 
@@ -452,43 +463,6 @@ func (k *kind) standIn(r *run) {
 	signal(e.replan)
 }
 
-// tally counts what a read keeps of each selection, so that no more is kept of one that is too large than shows it. Its
-// zero value counts nothing.
-type tally struct {
-	mu     sync.Mutex
-	counts map[*selection]int
-}
-
-func (t *tally) begin() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.counts = map[*selection]int{}
-}
-
-func (t *tally) end() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.counts = nil
-}
-
-// reading says whether a read is under way.
-func (t *tally) reading() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.counts != nil
-}
-
-// admits says whether a read that is under way is to keep one more object of the selection.
-func (t *tally) admits(s *selection, limit int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.counts == nil {
-		return true
-	}
-	t.counts[s]++
-	return t.counts[s] <= limit+1
-}
-
 // reducer reduces the objects of the run's scope.
 func (r *run) reducer(t *tally) reducer {
 	if r.scope.selector == "" {
@@ -523,11 +497,12 @@ func (r *run) reduceSelected(event apiwatch.EventType, o raw, t *tally) *object 
 			count++
 		}
 	}
+	// It is asked together with tooMany: in between, a read that ends both would have an event dropped that is newer than the read.
+	reading := t.reading()
 	e.mu.RUnlock()
 	if count == 0 {
 		return nil
 	}
-	reading := t.reading()
 	// An extension API server may not know selectors, and tell of everything: that is neither kept nor counted.
 	if selector := served[0].labels; event != apiwatch.Deleted && !selector.Empty() && !selector.Matches(labelsOf(o.json)) {
 		if reading && event == apiwatch.Added {
@@ -537,7 +512,7 @@ func (r *run) reduceSelected(event apiwatch.EventType, o raw, t *tally) *object 
 	}
 	selected := false
 	for _, s := range served[:count] {
-		if s.tooMany && !reading || !kept.left && !t.admits(s.selection, e.MaxMatched) {
+		if s.tooMany && !reading || !kept.left && !t.admits(event, s.selection, e.MaxMatched) {
 			continue
 		}
 		selected = true

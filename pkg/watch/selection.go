@@ -49,22 +49,29 @@ type member struct {
 	digests []fieldpath.Digest
 }
 
+// digest returns the digest of a path, which stands where it stands among the selection's, unless those were others when the object
+// was reduced.
 func (m member) digest(p *watchedPath) (fieldpath.Digest, bool) {
-	if i := slices.Index(m.paths, p); i >= 0 {
-		return m.digests[i], true
+	i := p.place
+	if i >= len(m.paths) || m.paths[i] != p {
+		i = slices.Index(m.paths, p)
 	}
-	return fieldpath.Absent, false
+	if i < 0 {
+		return fieldpath.Absent, false
+	}
+	return m.digests[i], true
 }
 
-// with returns the member with what another sight of the same version tells besides.
+// with returns the member with what another sight of the same version tells besides, of what is still referenced.
 func (m member) with(other member) member {
+	whole := member{version: m.version, paths: slices.Clip(m.paths), digests: slices.Clip(m.digests)}
 	for i, p := range other.paths {
-		if !slices.Contains(m.paths, p) {
-			m.paths = append(slices.Clip(m.paths), p)
-			m.digests = append(slices.Clip(m.digests), other.digests[i])
+		if _, seen := m.digest(p); !seen && p.watched() {
+			whole.paths = append(whole.paths, p)
+			whole.digests = append(whole.digests, other.digests[i])
 		}
 	}
-	return m
+	return whole
 }
 
 // memberOf keeps of a reduced object what is the selection's.
@@ -106,19 +113,22 @@ func (k *kind) selection(key scope, selector labels.Selector) *selection {
 // A read that began after what is stored was stored is later than it, as is one of a later version. Any other may be
 // overtaken by events: those decide for the objects that they told of, and for the rest of it the read tells what
 // nobody had asked for before. Where there were too many, their events are not kept: only a read that a watch goes on
-// from (follows) can end that.
-func (s *selection) show(items map[types.NamespacedName]*object, version string, read moment, follows bool, wake wakeups) {
+// from (follows), and that is later than all others, can end that. Any other tells nothing then. A read that has not kept all (refused) has found too many, however few are left: of those that
+// it was told to be gone meanwhile it cannot tell whether it had kept them.
+func (s *selection) show(items map[types.NamespacedName]*object, refused bool, version string, read moment, follows bool, wake wakeups) {
 	e := s.kind.engine
 	if read < s.joined {
 		return // it was not looked for
 	}
-	s.tell(read, wake)
 	order, err := resourceversion.CompareResourceVersion(version, s.version)
 	later := read > s.stored || err != nil || order >= 0
+	if s.tooMany && (!follows || !later || read <= s.read) {
+		return
+	}
+	s.tell(read, wake)
 	switch {
-	case len(items) > e.MaxMatched:
+	case refused || len(items) > e.MaxMatched:
 		s.overflow(wake)
-	case s.tooMany && !follows:
 	case s.tooMany:
 		s.tooMany = false
 		s.version, s.stored = version, e.next()
@@ -201,15 +211,14 @@ func (s *selection) replace(members map[types.NamespacedName]member, wake wakeup
 
 // compare wakes those whose paths select another thing in one version of a member than in another.
 func (s *selection) compare(known, now member, wake wakeups) {
+	e := s.kind.engine
+	start := e.tick
 	for _, p := range s.paths {
 		before, seenBefore := known.digest(p)
 		after, seen := now.digest(p)
 		if before != after || seen != seenBefore {
 			s.sums.forget(p.when != nil)
-			p.updated = s.kind.engine.next()
-			if p.when == nil {
-				s.updated(p, known, now)
-			}
+			p.updated = e.next()
 			if p.when != nil && (now.admits(p) || !seen) {
 				p.when.came = p.updated
 			}
@@ -219,18 +228,13 @@ func (s *selection) compare(known, now member, wake wakeups) {
 			p.wakeAll(wake)
 		}
 	}
-}
-
-// updated notes for each `when` that was true of a member and still is, as far as is known, that a path selects another thing in it.
-func (s *selection) updated(p *watchedPath, known, now member) {
-	for _, condition := range s.paths {
-		if condition.when == nil || !known.mayBeAdmitted(condition) || !now.mayBeAdmitted(condition) {
-			continue
+	if e.tick == start {
+		return // nothing has changed
+	}
+	for _, p := range s.paths {
+		if p.when != nil && known.mayBeAdmitted(p) && now.mayBeAdmitted(p) {
+			p.when.update(start)
 		}
-		if condition.when.updated == nil {
-			condition.when.updated = map[*watchedPath]moment{}
-		}
-		condition.when.updated[p] = p.updated
 	}
 }
 

@@ -586,10 +586,10 @@ func TestWhatLeavesBeforeASelectionIsKnownIsRememberedWithinBounds(t *testing.T)
 	}
 	require.Equal(t, 2, again, "it is read anew with its watch")
 	items := map[types.NamespacedName]*object{{Namespace: "ns", Name: "0"}: selectedObject("0", "50", s.paths...)}
-	e.update(func(wake wakeups) { s.show(items, "60", early, false, wake) })
+	e.update(func(wake wakeups) { s.show(items, false, "60", early, false, wake) })
 	require.False(t, s.confirmed, "a read that may tell of what is forgotten is not believed")
 	require.Empty(t, s.members)
-	e.update(func(wake wakeups) { s.show(nil, "200", e.next(), true, wake) })
+	e.update(func(wake wakeups) { s.show(nil, false, "200", e.next(), true, wake) })
 	require.True(t, s.confirmed)
 	e.update(func(wake wakeups) { s.event(selectedObject("0", "201"), false, wake) })
 	require.Empty(t, s.gone, "once it is known, nothing needs to be remembered")
@@ -600,12 +600,12 @@ func TestAPathThatIsToBeReadAnewIsUnseenSinceThen(t *testing.T) {
 	e, clock, s, _ := stillSelection(t, 0)
 	former := s.paths
 	items := map[types.NamespacedName]*object{{Namespace: "ns", Name: "one"}: selectedObject("one", "x1", former...)}
-	e.update(func(wake wakeups) { s.show(items, "x2", e.next(), true, wake) })
+	e.update(func(wake wakeups) { s.show(items, false, "x2", e.next(), true, wake) })
 	more := selects(t, "app=web", "ns")
 	more.Paths = append(more.Paths, path(t, "data.b"))
 	e.Set(named("owner"), []Reference{more})
 	items = map[types.NamespacedName]*object{{Namespace: "ns", Name: "one"}: selectedObject("one", "x1", s.paths...)}
-	e.update(func(wake wakeups) { s.show(items, "x2", e.next(), false, wake) })
+	e.update(func(wake wakeups) { s.show(items, false, "x2", e.next(), false, wake) })
 	state := func() Observation {
 		observations, _ := e.Observe(named("owner"))
 		return observations[0]

@@ -65,8 +65,7 @@ func (s *source) list(ctx context.Context, _ metav1.ListOptions) (runtime.Object
 
 // listAll reads the whole present state.
 func (s *source) listAll(ctx context.Context) (*objectList, error) {
-	s.reading()
-	return s.collection.list(ctx, s.name, s.reduce)
+	return s.collection.list(ctx, s.name, s.reading, s.reduce)
 }
 
 func (s *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {

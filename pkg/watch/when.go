@@ -15,10 +15,9 @@ type condition struct {
 	absent fieldpath.Digest
 	// came and went are when it last came to be true of a selected object, and ceased to be.
 	came, went moment
-	// updated is when a path last came to select another thing in an object of which it was true before, and was then; what was
-	// before began is not known.
-	updated map[*watchedPath]moment
-	began   moment
+	// pairs are the paths that are watched together with it, by the same owner in one selection: of the others nobody asks what they
+	// select in the objects of which it is true.
+	pairs map[*watchedPath]*pairing
 }
 
 // begin is called when the first reference has it watched: what was before is not known.
@@ -29,17 +28,10 @@ func (c *condition) begin(now moment) {
 
 // forget is called when it is not known what has happened up to now.
 func (c *condition) forget(now moment) {
-	c.came, c.went, c.began = now, now, now
-	clear(c.updated)
-}
-
-// lastUpdated is when a path last came to select another thing in one of the objects of which the condition is true, or of all where
-// there is none. One that comes or goes by the condition is not updated, whatever else changes in it.
-func (p *watchedPath) lastUpdated(condition *watchedPath) moment {
-	if condition == nil {
-		return p.updated
+	c.came, c.went = now, now
+	for _, pair := range c.pairs {
+		pair.updated = now
 	}
-	return min(p.updated, max(condition.when.began, condition.when.updated[p]))
 }
 
 // absent is the digest where the object does not exist.

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -173,24 +172,6 @@ func TestAWhenTellsHowTheSelectionHasChanged(t *testing.T) {
 			require.Equal(t, step.other, since("other", ofOther), step.sentence)
 		}
 	})
-}
-
-func TestAWhenForgetsThePathsThatNobodyReferencesAnyMore(t *testing.T) {
-	s := newStill(t)
-	for i := range 100 {
-		s.refer("changing", fmt.Sprint("data.x", i))
-		condition := s.watch(&watchedPath{when: &condition{expression: mustCompileWhen(t, `object == null`)}})
-		if i == 0 {
-			condition.owners = append(condition.owners, &owner{})
-			condition.when.updated = map[*watchedPath]moment{}
-		}
-		for _, p := range s.paths {
-			if p.when == nil {
-				condition.when.updated[p] = s.begin()
-			}
-		}
-		require.LessOrEqual(t, len(condition.when.updated), 2)
-	}
 }
 
 func TestDigestsAndResultsKeepTheirPlaces(t *testing.T) {

@@ -3,7 +3,9 @@ package when
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -147,8 +149,8 @@ func large(t *testing.T, containers, variables int) []byte {
 	return whole
 }
 
-// What people write is far below the limit, however large the object is; what reads the watch for everybody is held up by no more
-// than the limit.
+// What people write is far below the limit, in an object with a hundred of everything; what searches long texts has a test of its own. What
+// reads the watch for everybody is held up by no more than the limit.
 func TestWhatPeopleWriteIsFarBelowTheLimit(t *testing.T) {
 	object := large(t, 100, 5)
 	for sentence, expression := range map[string]string{
@@ -174,6 +176,39 @@ func TestWhatPeopleWriteIsFarBelowTheLimit(t *testing.T) {
 			require.NoError(t, err)
 			assert.Less(t, *details.ActualCost(), uint64(costLimit/2))
 		})
+	}
+}
+
+// What searches a text takes as much as the text is long, and as what it looks for is.
+func TestHowLongATextCanBeSearched(t *testing.T) {
+	concepts, err := os.ReadFile("../../docs/concepts.md")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		pattern           int
+		matches, contains string // characters
+	}{
+		{10, "66,000", "199,000"},
+		{20, "39,000", "99,000"},
+		{50, "15,000", "39,000"},
+		{100, "7,900", "19,000"},
+	} {
+		row := fmt.Sprintf("| %d characters | %s | %s |", c.pattern, c.matches, c.contains)
+		assert.Contains(t, string(concepts), row)
+		for expression, longest := range map[string]string{
+			`object.text.matches('%s')`: c.matches, `object.text.find('%s') != ''`: c.matches, `object.text.findAll('%s').size() > 0`: c.matches,
+			`object.text.contains('%s')`: c.contains,
+		} {
+			e, err := Compile(fmt.Sprintf(expression, strings.Repeat("y", c.pattern)))
+			require.NoError(t, err)
+			length, err := strconv.Atoi(strings.ReplaceAll(longest, ",", ""))
+			require.NoError(t, err)
+			of := func(letter string, length int) []byte {
+				return []byte(`{"text":"` + strings.Repeat(letter, length) + `"}`)
+			}
+			assert.Equal(t, False, e.Evaluate(of("x", length)), "%s: up to there it searches", e)
+			assert.Equal(t, False, e.Evaluate(of("é", length)), "%s: characters, not bytes", e)
+			assert.Equal(t, Failed, e.Evaluate(of("x", length*11/10)), "%s: and not much further", e)
+		}
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -35,6 +34,7 @@ const patience = 10 * time.Minute
 type shape struct {
 	n      int
 	fanOut bool
+	keep   int32 // how many Jobs each keeps; 0: as many as there are
 }
 
 func (s shape) objects() int {
@@ -139,15 +139,18 @@ func (a *arm) populate(b *testing.B) {
 	if !a.statuses {
 		return
 	}
-	template := jobs.Template()
+	template, keep := jobs.Template(), a.keep
+	if keep == 0 {
+		keep = 1000 // no Job is deleted while something is measured
+	}
 	each(b, a.n, func(ctx context.Context, i int) error {
 		return a.client.Create(ctx, &v1alpha.ChangeTriggeredJob{
 			ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: subjectName(i)},
 			Spec: v1alpha.ChangeTriggeredJobSpec{
 				JobTemplate: template,
 				Cooldown:    &metav1.Duration{},
-				OnLoop:      v1alpha.IgnoreLoop,  // a change as soon as the Job before is there is all that is measured
-				History:     ptr.To(int32(1000)), // no Job is deleted while something is measured
+				OnLoop:      v1alpha.IgnoreLoop, // a change as soon as the Job before is there is all that is measured
+				History:     new(keep),
 				Resources: []v1alpha.ResourceReference{{
 					APIVersion: "v1", Kind: "ConfigMap", Namespace: a.namespace, Name: configName(i % a.objects()), Fields: []string{"data"},
 				}},

@@ -62,21 +62,25 @@ func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int
 			recordMemory(b, pid, figures.PeakCluster, figures.ResidentCluster,
 				figures.Figure{Arm: arm, Statistic: statistic, N: size, Of: "objects"})
 		}
+		started := func(arm string, took time.Duration) {
+			record(figures.Figure{Measure: figures.StartCluster, Arm: arm, Statistic: statistic, Unit: "s", N: size, Of: "objects"}, took.Seconds())
+		}
 		for round := range takes() {
 			began := time.Now()
 			process := operator.Start(b, operator.Options{
 				KubeConfig: server.KubeConfig, Args: []string{"--watch-threshold=-1"}, Env: []string{memoryLimit},
 			})
 			awaitOneMore(b, server, namespace)
-			record(figures.Figure{Measure: figures.StartCluster, Arm: figures.Operator, Statistic: statistic, Unit: "s", N: size, Of: "objects"},
-				time.Since(began).Seconds())
+			started(figures.Operator, time.Since(began))
 			measure(figures.Operator, process.Pid())
 			process.Stop(b)
 			if round > 0 {
 				continue // the rivals are far off, and slow
 			}
 			for mode, arm := range map[string]string{"informer": figures.Informer, "metadata": figures.Metadata} {
+				began := time.Now()
 				rival := startRival(b, server.KubeConfig, mode, watchArgs(mode, "v1/configmaps", "ConfigMap", names, "data")...)
+				started(arm, time.Since(began))
 				measure(arm, rival.Pid())
 				rival.stop(b)
 			}

@@ -90,6 +90,28 @@ func awaitStill(b *testing.B, pid int) time.Duration {
 	}
 }
 
+// child is the id of the process that runs a program for this one.
+func child(b *testing.B, program string) int {
+	b.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(b, err)
+	for _, file := range all {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		var pid, parent int
+		var name string
+		var state rune
+		if _, err := fmt.Sscanf(string(content), "%d %s %c %d", &pid, &name, &state, &parent); err == nil &&
+			name == "("+program+")" && parent == os.Getpid() {
+			return pid
+		}
+	}
+	b.Fatalf("no %s runs for this process", program)
+	return 0
+}
+
 // countingProxy passes connections on to the API server, as they are, encrypted, and counts the bytes of the answers. That takes
 // processor time: where time is measured, it is not used.
 type countingProxy struct {

@@ -23,7 +23,8 @@ import (
 )
 
 // BenchmarkSimulation measures what simulated clusters of three sizes ask of the operator, which docs/scaling.md compares with what the
-// formula says of them. Nothing is compressed on the way: how much that saves depends on what is in the objects, and these are made up. There are neither kubelets nor a Job controller: what counts are the objects and their changes.
+// formula says of them. Nothing is compressed on the way: how much that saves depends on what is in the objects, and these are made up. There
+// are neither kubelets nor a Job controller, whose part the benchmark plays: what counts are the objects and their changes.
 func BenchmarkSimulation(b *testing.B) {
 	skipWithoutProc(b)
 	sizes, during := []int{50, 200, 800}, time.Minute
@@ -33,6 +34,7 @@ func BenchmarkSimulation(b *testing.B) {
 	for _, nodes := range sizes {
 		b.Run(fmt.Sprintf("Nodes=%d", nodes), func(b *testing.B) {
 			s := &simulation{server: apiserver.Start(b, apiserver.CRDs(), apiserver.FeatureGate("WatchListCompression", false)), nodes: nodes, cluster: scaling.Simulated(nodes)}
+			endJobs(b, s.server)
 			s.populate(b)
 			s.trigger(b) // so that each has a Job, as in a cluster that has been there for a while
 			for range takes() {

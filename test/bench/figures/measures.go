@@ -66,16 +66,30 @@ const (
 	StatusChurn = "status beside a watched field"
 )
 
+// The processes that use processor time for a burst.
+const (
+	// Itself is the process that is measured.
+	Itself = "the process itself"
+	// APIServer is the API server.
+	APIServer = "API server"
+	// Etcd is the API server's store.
+	Etcd = "etcd"
+	// Observer is the benchmark, which sees the Jobs and the statuses.
+	Observer = "the observer"
+)
+
 // What the scaling of the operator is computed from, besides.
 const (
 	// ResidentStart is the resident memory at rest, in MiB, after a start with N ChangeTriggeredJobs of one reference and one Job each.
 	ResidentStart = "resident memory by ChangeTriggeredJobs"
 	// HeapJob is the live heap of a Job in the operator's cache, in KiB.
 	HeapJob = "live heap of a Job"
-	// TriggerCPU is the processor time for 1,000 triggers, in ms, in a burst.
+	// TriggerCPU is the processor time for 1,000 triggers, in ms, in a burst. Statistics: Itself, APIServer, Etcd, Observer.
 	TriggerCPU = "CPU for 1,000 triggers"
 	// SingleCPU is the same with one change at a time: nothing is done for several of them at once.
 	SingleCPU = "CPU for 1,000 triggers, one at a time"
+	// LifeCPU is the same from the change until the Job has ended and the one before it is deleted.
+	LifeCPU = "CPU for 1,000 triggers and the ends of their Jobs"
 	// RestCPU is the processor time, in ms/s, with N ChangeTriggeredJobs while nothing changes.
 	RestCPU = "processor time at rest"
 	// StartCluster is the time, in s, from the start of the process until everything is compared, with 10 referenced objects beside N that

@@ -17,7 +17,7 @@ type section struct {
 
 var sections = []section{
 	{"latency", []string{figures.LatencySingle, figures.LatencyStream}},
-	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU}},
+	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU, figures.LifeCPU}},
 	{"start", []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
 	{"memory", []string{
 		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.ResidentStart, figures.Heap, figures.HeapJob,

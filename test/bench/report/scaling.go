@@ -37,7 +37,7 @@ func unitTable(u scaling.Units) string {
 		{"each further Job that is kept", number(u.Job) + " KiB", "live heap of a Job"},
 		{"a KiB of an object that changes nothing", number(1000*u.ReadKiB) + " µs of a processor", "CPU for 1,000 irrelevant changes"},
 		{"the same of one with many fields, as a Pod has", number(1000*u.ReadFieldsKiB) + " µs", "the same, of Pods"},
-		{"a trigger", number(u.Trigger) + " ms of a processor", "CPU for 1,000 triggers, one at a time"},
+		{"a trigger, until its Job has ended and an older one is deleted", number(u.Trigger) + " ms of a processor", figures.LifeCPU},
 		{"a second in which nothing happens", number(u.Rest) + " ms of a processor", "processor time at rest, with 10,000 ChangeTriggeredJobs"},
 		{"a start", number(1000*u.StartBase) + " ms", "start, at none"},
 		{"a comparison at the start", number(u.Start) + " ms", "the same, by ChangeTriggeredJob"},

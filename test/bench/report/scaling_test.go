@@ -26,7 +26,7 @@ func TestTheScalingPageShowsEachClusterAndWhatWasSimulated(t *testing.T) {
 	for _, c := range scaling.Clusters() {
 		assert.Contains(t, parts["clusters"], "| "+c.Name+" |")
 	}
-	assert.Contains(t, parts["units"], "| a trigger | 2.00 ms of a processor |")
+	assert.Contains(t, parts["units"], "| a trigger, until its Job has ended and an older one is deleted | 2.00 ms of a processor |")
 	rows := strings.Split(parts["simulation"], "\n")[2:]
 	assert.Len(t, rows, 5)
 	for _, row := range rows {

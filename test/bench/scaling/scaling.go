@@ -20,7 +20,7 @@ type Units struct {
 	// ReadKiB is the processor time for reading a KiB of an object that changes nothing, in ms, and ReadFieldsKiB that of one
 	// with as many fields as a Pod has.
 	ReadKiB, ReadFieldsKiB float64
-	// Trigger is that for a trigger, in ms, and Rest that of each second in which nothing happens.
+	// Trigger is that for a trigger, until its Job has ended and an older one is deleted, in ms, and Rest that of each second in which nothing happens.
 	Trigger, Rest float64
 	// StartBase is how long a start takes, in s, however little there is to compare, Start what each ChangeTriggeredJob adds, in ms, and
 	// ListKiB what each KiB adds that its watches cover: mostly the API server's time. A KiB of objects with many fields
@@ -64,7 +64,7 @@ func Of(run *figures.Run) (Units, error) {
 	value(figures.HeapJob, figures.Operator, "", 0, &u.Job, 1)
 	value(figures.CostCPU, figures.Wide, figures.Unreferenced, 0, &u.ReadKiB, 1.0/1000/figures.UnreferencedKiB)
 	value(figures.CostCPU, figures.Wide, figures.UnreferencedPods, 0, &u.ReadFieldsKiB, 1.0/1000/figures.PodKiB)
-	value(figures.SingleCPU, figures.Operator, "", 0, &u.Trigger, 1.0/1000)
+	value(figures.LifeCPU, figures.Operator, "", 0, &u.Trigger, 1.0/1000)
 	value(figures.RestCPU, figures.Operator, "", 10_000, &u.Rest, 1)
 	value(figures.Burst, figures.Bare, "", 10_000, &u.Triggers, 1)
 	return u, errors.Join(errs...)
@@ -126,10 +126,14 @@ const (
 	StatusKiB = 3.0
 	// JobKiB is how large a Job is, likewise.
 	JobKiB = 3.0
-	// writes are the requests of a trigger: a Job, a status, and the deletion of the oldest Job.
-	writes = 3.0
-	// tellings is how often a Job is told of: to the one who creates it, and to the watch when it is created and when it is deleted.
-	tellings = 3.0
+	// Updates is how often the Job controller updates a Job that succeeds: when its Pod is there, when it is ready, when it has
+	// ended, and when that is counted.
+	Updates = 4
+	// writes are the requests of a trigger: a Job, a status, the status once more when the Job has ended, and the deletion of the oldest Job.
+	writes = 4.0
+	// statuses is how often the watch tells of a status, and tellings how often a Job is told of: to the one who creates it, and to the watch when it
+	// is created, updated and deleted.
+	statuses, tellings = 2.0, 3.0 + Updates
 	// events are those of a second, at most, that tell of triggers.
 	events = 10.0
 	// renewal is how long the API server keeps a watch open on average, in seconds, and lease how often the lease is renewed.
@@ -153,7 +157,7 @@ func (u Units) Needs(c Cluster) Needs {
 	return Needs{
 		CPU:         (u.Rest + reading + c.Triggers*u.Trigger) / 1000,
 		Memory:      u.Base + (float64(c.ChangeTriggeredJobs)*u.ChangeTriggeredJob+more*u.Reference+jobs*u.Job)/1024,
-		Read:        streamed + c.Triggers*(StatusKiB+tellings*JobKiB),
+		Read:        streamed + c.Triggers*(statuses*StatusKiB+tellings*JobKiB),
 		Requests:    c.Triggers*writes + min(events, c.Triggers) + float64(c.Watches)/renewal + 1/lease,
 		Start:       u.StartBase + (float64(c.ChangeTriggeredJobs)*u.Start+listing)/1000,
 		ServerShare: c.Triggers / u.Triggers,

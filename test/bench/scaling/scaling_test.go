@@ -77,11 +77,11 @@ func TestNeeds(t *testing.T) {
 		},
 		"triggers": {
 			Cluster{Triggers: 50},
-			Needs{Memory: 50, CPU: 0.102, Read: 600, Requests: 160.5, Start: 0.1, ServerShare: 0.2},
+			Needs{Memory: 50, CPU: 0.102, Read: 1350, Requests: 210.5, Start: 0.1, ServerShare: 0.2},
 		},
 		"few triggers, each with its event": {
 			Cluster{Triggers: 5},
-			Needs{Memory: 50, CPU: 0.012, Read: 60, Requests: 20.5, Start: 0.1, ServerShare: 0.02},
+			Needs{Memory: 50, CPU: 0.012, Read: 135, Requests: 25.5, Start: 0.1, ServerShare: 0.02},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
