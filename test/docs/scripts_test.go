@@ -231,7 +231,7 @@ func (h happening) run(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, all []docu
 	dir := t.TempDir()
 	for _, given := range append(standIns, h.programs) {
 		for name, body := range given {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700)) //nolint:gosec // it is run
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700))
 		}
 	}
 	line := slices.Concat(container.Command, container.Args)
