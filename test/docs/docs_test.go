@@ -257,6 +257,7 @@ func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 	if ctj.Spec.RunsOnCreate() {
 		c.openWindows(t, ctj)
 		c.await(t, ctj, func(collect *assert.CollectT) { require.EqualValues(collect, 1, ctj.Status.TriggerCount) })
+		c.goOn(t, ctj)
 		return
 	}
 	c.changeWhatIsNotWatched(t, ctj)
@@ -294,6 +295,46 @@ func (c *cluster) exercise(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
 		}
 	}
 	assert.Equal(t, 1, ours)
+}
+
+// shortened are a cooldown and a settle that a test can wait for.
+const shortened = 3 * time.Second
+
+// goOn is what comes after a first run, with shorter waits: a change that settles and triggers and, where the ChangeTriggeredJob says so, its
+// Job that fails and is tried again.
+func (c *cluster) goOn(t *testing.T, ctj *v1alpha.ChangeTriggeredJob) {
+	ctx := t.Context()
+	patch := fmt.Sprintf(`{"spec":{"cooldown":"%v"}}`, shortened)
+	if ctj.Spec.Settle != nil {
+		patch = fmt.Sprintf(`{"spec":{"cooldown":"%v","settle":"%v"}}`, shortened, shortened)
+	}
+	require.NoError(t, c.Client.Patch(ctx, ctj, client.RawPatch("application/merge-patch+json", []byte(patch))))
+	c.await(t, ctj, func(collect *assert.CollectT) { // what waits now does so to settle
+		require.Greater(collect, time.Since(ctj.Status.LastTriggeredTime.Time), shortened+time.Second)
+	})
+	changed := time.Now()
+	for _, reference := range ctj.Spec.Resources {
+		c.change(t, ctj, reference, int(changed.UnixNano()%1_000_000))
+	}
+	assert.Equal(t, trigger.ReasonChange, c.reasonOf(t, ctj, 2))
+	if ctj.Spec.Settle != nil { // status counts in whole seconds
+		assert.Greater(t, ctj.Status.LastTriggeredTime.Sub(changed), shortened-time.Second)
+	}
+	if ctj.Spec.OnFailure == v1alpha.RetriggerOnFailure {
+		var failed batchv1.Job
+		require.NoError(t, c.Client.Get(ctx, client.ObjectKey{Namespace: ctj.Namespace, Name: ctj.Status.LastJobName}, &failed))
+		jobs.End(&failed, batchv1.JobFailed)
+		require.NoError(t, c.Client.Status().Update(ctx, &failed))
+		assert.Equal(t, trigger.ReasonRetry, c.reasonOf(t, ctj, 3))
+	}
+}
+
+// reasonOf awaits a trigger, and returns why its Job says that it runs.
+func (c *cluster) reasonOf(t *testing.T, ctj *v1alpha.ChangeTriggeredJob, number int64) trigger.Reason {
+	c.await(t, ctj, func(collect *assert.CollectT) { require.Equal(collect, number, ctj.Status.TriggerCount) })
+	var last batchv1.Job
+	require.NoError(t, c.Client.Get(t.Context(), client.ObjectKey{Namespace: ctj.Namespace, Name: ctj.Status.LastJobName}, &last))
+	return trigger.Reason(last.Annotations[job.ReasonAnnotation])
 }
 
 // openWindows waits until what is pending waits for a window, and takes the windows away; where one is open now, it has triggered.
