@@ -12,6 +12,7 @@ import (
 
 // BenchmarkBurst measures how many Jobs/s come of N references that have changed at once.
 func BenchmarkBurst(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	for _, n := range sizes(100, 1_000, 10_000) {
 		t := throughput{measure: figures.Burst, shape: shape{n: n}, arms: []string{figures.Operator, figures.Bare, figures.Create}}

@@ -24,6 +24,7 @@ const idleNamespaces = 10
 // BenchmarkIdle counts the requests that come while nothing changes, by the API server's audit log, and the processor time. It is taken once: it is a count, and
 // takes two minutes.
 func BenchmarkIdle(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	size, during := 10_000, 2*time.Minute
 	if short() {
@@ -40,7 +41,7 @@ func BenchmarkIdle(b *testing.B) {
 		}
 		return server.Client.Create(ctx, subjectOf(namespace, subjectName(i), toConfig(namespace, configName(i))))
 	})
-	process := operator.Start(b, operator.Options{KubeConfig: accountOf(b, server, measuredUser), Args: []string{"--leader-elect"}})
+	process := operator.Start(b, production(accountOf(b, server, measuredUser)))
 	awaitAll(b, server, "", size, hasBaselines)
 	awaitStill(b, process.Pid())
 
@@ -70,6 +71,7 @@ func BenchmarkIdle(b *testing.B) {
 // BenchmarkWatches counts the watches that are open at the API server, the operator's own (of ChangeTriggeredJobs and Jobs, and of what
 // defines kinds) among them. It is taken once: it is a count.
 func BenchmarkWatches(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	type sizes map[string][]int
 	all := sizes{"one namespace": {10, 100, 1_000}, "a namespace each": {10, 100}}
@@ -96,7 +98,7 @@ func BenchmarkWatches(b *testing.B) {
 			each(b, n, func(ctx context.Context, i int) error {
 				return server.Client.Create(ctx, subjectOf(home, subjectName(i), toConfig(namespace(i), configName(i))))
 			})
-			process := operator.Start(b, operator.Options{KubeConfig: kubeConfig})
+			process := operator.Start(b, production(kubeConfig))
 			awaitAll(b, server, "", n, hasBaselines)
 			awaitStill(b, process.Pid())
 			open := log.open(b, measuredUser)

@@ -107,7 +107,7 @@ func (w *startWorld) grow(b *testing.B, size int) {
 			APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind, Namespace: namespace, Name: name,
 		}))
 	})
-	process := operator.Start(b, operator.Options{KubeConfig: w.server.KubeConfig, Args: []string{"--leader-elect"}})
+	process := operator.Start(b, production(w.server.KubeConfig))
 	awaitAll(b, w.server, "", size, hasBaselines)
 	each(b, size-before, func(ctx context.Context, i int) error { return w.change(ctx, before+i) })
 	w.triggers += size - before
@@ -137,6 +137,7 @@ func (w *startWorld) finish(b *testing.B) {
 // with its baseline, beside a program that lists and decodes the same. The last is known by the operator's metrics: there is nothing else to be
 // seen where nothing differs. They are asked for 20 to 50 times a second, which the operator pays for.
 func BenchmarkStart(b *testing.B) {
+	measures(b)
 	sizes := []int{100, 1_000, 10_000}
 	if short() {
 		sizes = []int{20}
@@ -168,7 +169,7 @@ func (w *startWorld) record(b *testing.B, measure, arm, unit string, value float
 func (w *startWorld) launch(b *testing.B, kubeConfig []byte) (process *operator.Process, began time.Time) {
 	b.Helper()
 	began = time.Now()
-	return operator.Launch(b, operator.Options{KubeConfig: kubeConfig, Metrics: true, Args: []string{"--leader-elect"}}), began
+	return operator.Launch(b, production(kubeConfig)), began
 }
 
 // awaitCompared waits until each has been compared, and returns when the last was: then the operator rests. A reconcile succeeds

@@ -21,6 +21,7 @@ import (
 // BenchmarkTrigger measures what a trigger costs the operator from the change until its Job has ended and the Job before it is deleted,
 // one at a time. Every ChangeTriggeredJob keeps one Job.
 func BenchmarkTrigger(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	objects, samples := 100, 200
 	if short() {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -90,8 +92,33 @@ func machineLine(run *figures.Run) string {
 	if most == 1 {
 		plural = ""
 	}
-	return fmt.Sprintf("Measured on %d CPUs (%s) with %d GiB of memory, Kubernetes %s, Go %s; %s round%s of each.",
-		m.CPUs, m.CPU, m.MemoryGiB, m.Kubernetes, m.Go, times, plural)
+	return fmt.Sprintf("Measured on %d CPUs (%s) with %d GiB of memory, Kubernetes %s, Go %s; %s round%s of each.%s",
+		m.CPUs, m.CPU, m.MemoryGiB, m.Kubernetes, m.Go, times, plural, origin(run))
+}
+
+// origin says of which commits and days the figures are, in the order of the days.
+func origin(run *figures.Run) string {
+	type source struct{ date, commit string }
+	count := map[source]int{}
+	unknown := 0
+	for i := range run.Figures {
+		if f := &run.Figures[i]; f.Commit == "" {
+			unknown++
+		} else {
+			count[source{f.Date, f.Commit}]++
+		}
+	}
+	sources := slices.SortedFunc(maps.Keys(count), func(a, b source) int {
+		return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.commit, b.commit))
+	})
+	var parts []string
+	for _, s := range sources {
+		parts = append(parts, fmt.Sprintf("%d of commit `%s` on %s", count[s], s.commit, s.date))
+	}
+	if unknown > 0 {
+		parts = append(parts, fmt.Sprintf("%d of a commit that was not kept", unknown))
+	}
+	return fmt.Sprintf(" Of the %d figures, %s.", len(run.Figures), strings.Join(parts, ", "))
 }
 
 var marker = regexp.MustCompile(`<!-- (begin|end) ([a-z-]+) -->`)
