@@ -27,6 +27,8 @@ const (
 	Metadata = "metadata and get"
 	// Wide is the operator whose watches are forced to cover the cluster.
 	Wide = "kube-changejob, wide"
+	// Single is the operator that watches whatever is referenced one by one.
+	Single = "kube-changejob, single watches"
 	// List is a program that lists and decodes what the operator must, and ends.
 	List = "list and decode"
 )

@@ -15,17 +15,20 @@ import (
 type section struct {
 	name     string
 	measures []string
+	// apart is set where the sides are compared with each other, and nothing is said of how a figure grows with the size.
+	apart bool
 }
 
 var sections = []section{
-	{"latency", []string{figures.LatencySingle, figures.LatencyStream}},
-	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU, figures.LifeCPU}},
-	{"start", []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
-	{"memory", []string{
+	{name: "latency", measures: []string{figures.LatencySingle, figures.LatencyStream}},
+	{name: "burst", measures: []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutFirst, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU, figures.LifeCPU}},
+	{name: "start", measures: []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
+	{name: "memory", measures: []string{
 		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.ResidentStart, figures.Heap, figures.HeapJob,
 	}},
-	{"cost", []string{figures.CostCPU, figures.CostEvents, figures.CostReconciles, figures.CostRequests}},
-	{"rest", []string{figures.Idle, figures.RestCPU, figures.Watches}},
+	{name: "cost", measures: []string{figures.CostCPU, figures.CostEvents, figures.CostReconciles, figures.CostRequests}},
+	{name: "threshold", measures: []string{figures.ThresholdResident, figures.ThresholdUnreferenced, figures.ThresholdWithout}, apart: true},
+	{name: "rest", measures: []string{figures.Idle, figures.RestCPU, figures.Watches}},
 }
 
 const (
