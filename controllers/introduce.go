@@ -27,8 +27,8 @@ func (r *Reconciler) introduce(ctx context.Context) {
 		if !ctj.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if spec := r.memory.of(ctj).check(ctj); len(spec.problems) == 0 {
-			references[client.ObjectKeyFromObject(ctj)] = spec.watched
+		if watched := r.memory.of(ctj).check(ctj).handOver(); watched != nil {
+			references[client.ObjectKeyFromObject(ctj)] = watched
 		}
 	}
 	r.Watches.SetAll(references)

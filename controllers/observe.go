@@ -31,7 +31,9 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 		r.Watches.Remove(owner)
 	} else {
 		// A reference that does not fit its kind stays with the engine, which alone knows the kind.
-		r.Watches.Set(owner, record.spec.watched)
+		if watched := record.spec.handOver(); watched != nil {
+			r.Watches.Set(owner, watched)
+		}
 		problems = r.misfits(ctj.Spec.Resources)
 	}
 

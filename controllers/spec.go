@@ -21,8 +21,16 @@ type checkedSpec struct {
 	problems field.ErrorList
 	// merged names each object, and each selection, once.
 	merged []trigger.MergedReference
-	// watched is the same for the watch engine; empty where there are problems.
+	// watched is the same for the watch engine, until it is handed over; nil where there are problems.
 	watched []watch.Reference
+}
+
+// handOver returns what is to be watched the first time, and nil from then on: the engine keeps what it makes of that, and both would take as
+// much memory again for each reference.
+func (s *checkedSpec) handOver() []watch.Reference {
+	watched := s.watched
+	s.watched = nil
+	return watched
 }
 
 // checkSpec validates a spec and compiles its field paths.

@@ -40,9 +40,11 @@ var tests = map[string]test{
 	"all-waits-for-all":         {"All waits for every reference", allWaitsForAll},
 	"cooldown-loses-nothing":    {"a change in the cooldown triggers when that ends", cooldownLosesNothing},
 	"history-is-kept":           {"the newest Jobs are kept, and no others", historyIsKept},
-	"webhook-refuses":           {"the webhook refuses the mistakes that the user guide lists", webhookRefuses},
+	"webhook-refuses":           {"the mistakes that the user guide lists are refused", webhookRefuses},
 	"status-is-as-documented":   {"status says what the documentation says", statusIsAsDocumented},
 	"columns-are-as-documented": {"kubectl get shows the columns of the bundle", columnsAreAsDocumented},
+	"selector-names-changes":    {"a selector names what has changed", selectorNamesChanges},
+	"run-now-runs-one-job":      {"run-now runs one Job", runNowRunsOneJob},
 }
 
 func main() {

@@ -118,6 +118,8 @@ func TestEachFailsForItsOwnReasonWhereNobodyActs(t *testing.T) {
 		"webhook-refuses":           "a kind in lower case is accepted",
 		"status-is-as-documented":   "waited for the status of one that is idle in vain",
 		"columns-are-as-documented": "column Last Triggered is empty",
+		"selector-names-changes":    "waited for trigger 1 in vain",
+		"run-now-runs-one-job":      "waited for trigger 1 in vain",
 	}
 	t.Run("tests", func(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(tests)) {

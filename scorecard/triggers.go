@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
@@ -137,6 +139,86 @@ func historyIsKept(ctx context.Context, t *trial) error {
 		}
 		return len(now.jobs) == 2 && kept["3"] && kept["4"]
 	})
+}
+
+// selectorNamesChanges gives a ConfigMap the label of a selector: one Job runs, whose account names that ConfigMap.
+func selectorNamesChanges(ctx context.Context, t *trial) error {
+	const label = "changejob.dev/scorecard"
+	selecting := func(spec *v1alpha.ChangeTriggeredJobSpec) {
+		spec.Resources[0].Name = ""
+		spec.Resources[0].Selector = &v1alpha.LabelSelector{MatchLabels: map[string]v1alpha.LabelValue{label: v1alpha.LabelValue(t.name)}}
+	}
+	if err := t.watch(ctx, selecting, "selected", "another"); err != nil {
+		return err
+	}
+	labelled := t.configMap("selected", "before")
+	labelled.Labels = map[string]string{label: t.name}
+	if err := t.Update(ctx, labelled); err != nil {
+		return fmt.Errorf("label ConfigMap %s: %w", labelled.Name, err)
+	}
+	t.saw("labelled ConfigMap %s", labelled.Name)
+	ran, ctj, err := t.onlyJob(ctx)
+	if err != nil {
+		return err
+	}
+	account := job.ReadAccount(ran, ctj)
+	want := []trigger.ObjectChange{{Namespace: t.namespace, Name: labelled.Name, Change: trigger.ObjectAdded}}
+	if len(account.Changed) != 1 || account.Changed[0].UnnamedObjects != 0 || !reflect.DeepEqual(account.Changed[0].Objects, want) {
+		return fmt.Errorf("annotation %s of Job %s does not name ConfigMap %s: %s", job.ChangedAnnotation, ran.Name, labelled.Name,
+			ran.Annotations[job.ChangedAnnotation])
+	}
+	t.saw("%s: %s", job.ChangedAnnotation, ran.Annotations[job.ChangedAnnotation])
+	return nil
+}
+
+// runNowRunsOneJob asks for a Job while nothing has changed: one runs, and says that it was asked for.
+func runNowRunsOneJob(ctx context.Context, t *trial) error {
+	if err := t.watch(ctx, nil, "config"); err != nil {
+		return err
+	}
+	now, err := t.look(ctx)
+	if err != nil {
+		return err
+	}
+	asking := now.ctj.DeepCopy()
+	asking.Annotations = map[string]string{v1alpha.RunNowAnnotation: t.name}
+	if err := t.Update(ctx, asking); err != nil {
+		return fmt.Errorf("set annotation %s: %w", v1alpha.RunNowAnnotation, err)
+	}
+	t.saw("set annotation %s", v1alpha.RunNowAnnotation)
+	ran, ctj, err := t.onlyJob(ctx)
+	if err != nil {
+		return err
+	}
+	for annotation, want := range map[string]string{
+		job.ReasonAnnotation:     string(trigger.ReasonRunNow),
+		v1alpha.RunNowAnnotation: t.name,
+	} {
+		if got := ran.Annotations[annotation]; got != want {
+			return fmt.Errorf("annotation %s of Job %s is %q and should be %q", annotation, ran.Name, got, want)
+		}
+		t.saw("%s: %s", annotation, want)
+	}
+	if ctj.Status.LastRunNow != t.name {
+		return fmt.Errorf("lastRunNow is %q and should be %q", ctj.Status.LastRunNow, t.name)
+	}
+	return nil
+}
+
+// onlyJob waits for the first trigger, and returns its Job, beside which there is none, and what its ChangeTriggeredJob is like then.
+func (t *trial) onlyJob(ctx context.Context) (*batchv1.Job, *v1alpha.ChangeTriggeredJob, error) {
+	if err := t.triggered(ctx, 1); err != nil {
+		return nil, nil, err
+	}
+	now, err := t.look(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(now.jobs) != 1 {
+		return nil, nil, fmt.Errorf("there are %d Jobs and should be 1: %s", len(now.jobs), now)
+	}
+	t.saw("Jobs: 1")
+	return &now.jobs[0], &now.ctj, nil
 }
 
 // progressing waits until what is pending waits for this reason.

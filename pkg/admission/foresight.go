@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -94,7 +95,7 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 	}
 
 	var warnings admission.Warnings
-	if a.when && fails(ref.When, object) {
+	if a.when && fails(ref, object) {
 		warnings = append(warnings, fmt.Sprintf("%s cannot be evaluated for the %s as it is now: its changes would wait", path.Child("when"), ref.Kind))
 	}
 	for _, j := range a.fields {
@@ -107,10 +108,10 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 	return warnings
 }
 
-// fails says whether a `when` cannot be evaluated for an object, given as JSON.
-func fails(expression string, object []byte) bool {
-	condition, err := when.Compile(expression)
-	return err == nil && condition.Evaluate(object) == when.Failed
+// fails says whether a reference's `when` cannot be evaluated for an object, given as JSON.
+func fails(ref *v1alpha.ResourceReference, object []byte) bool {
+	condition, err := when.Compile(ref.When)
+	return err == nil && condition.Evaluate(object, schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)) == when.Failed
 }
 
 // foreseeMatches warns of a selector that selects nothing today, or whose `when` cannot be evaluated for the first object that matches, if
@@ -137,7 +138,7 @@ func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceRef
 		case err != nil:
 			logf.FromContext(ctx).Info("could not look for what a selector selects", "reference", path.String(), "error", reasonOf(err))
 			return nil
-		case match != nil && a.when && fails(ref.When, match):
+		case match != nil && a.when && fails(ref, match):
 			return admission.Warnings{fmt.Sprintf("%s cannot be evaluated for the first %s that matches as it is now: it would not be selected", path.Child("when"), ref.Kind)}
 		case match != nil:
 			return nil
@@ -191,8 +192,14 @@ func (v *validator) firstMatch(ctx context.Context, resource schema.GroupVersion
 			return []byte(item.Raw), nil
 		}
 	}
+	if gjson.GetBytes(list, "metadata.continue").String() != "" {
+		return nil, errNotSelected
+	}
 	return nil, nil
 }
+
+// errNotSelected says that an API server has answered with what does not match, and has more.
+var errNotSelected = errors.New("the API server does not select by labels")
 
 // readOne returns the referenced object as JSON, nil where it does not exist. It lists that one object, as the
 // watches do: so the operator can do with the rights to list and to watch. The right to get everything would

@@ -314,17 +314,24 @@ func TestAUserIsWarnedOfWhatASelectorSelects(t *testing.T) {
 }
 
 func TestOfAListThatWasNotSelectedTheFirstMatchIsTaken(t *testing.T) {
-	v := validatorOn(t, fakeAPI(t, func(path string) (int, string) {
-		if path == "/api/v1" {
-			return http.StatusOK, onlyConfigMaps
-		}
-		return http.StatusOK, `{"items":[{"metadata":{"name":"other"}},{"metadata":{"name":"one","labels":{"app":"web"}},"data":{"key":"x"}}]}`
-	}), server.Client)
-	ref := selected("default")
-	ref.When = "object.data.key == 'x'"
-	warnings, err := v.ValidateCreate(requestBy(t, admin), makeCTJ("default", "watcher", references(ref)))
-	require.NoError(t, err)
-	assert.Empty(t, warnings)
+	for sentence, list := range map[string]string{
+		"one of several matches":       `{"items":[{"metadata":{"name":"other"}},{"metadata":{"name":"one","labels":{"app":"web"}},"data":{"key":"x"}}]}`,
+		"none does, and there is more": `{"metadata":{"continue":"next"},"items":[{"metadata":{"name":"other"}}]}`,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			v := validatorOn(t, fakeAPI(t, func(path string) (int, string) {
+				if path == "/api/v1" {
+					return http.StatusOK, onlyConfigMaps
+				}
+				return http.StatusOK, list
+			}), server.Client)
+			ref := selected("default")
+			ref.When = "object.data.key == 'x' && object.kind == 'ConfigMap'"
+			warnings, err := v.ValidateCreate(requestBy(t, admin), makeCTJ("default", "watcher", references(ref)))
+			require.NoError(t, err)
+			assert.Empty(t, warnings)
+		})
+	}
 }
 
 func TestAWhenOfASelectorIsWarnedOfOnce(t *testing.T) {

@@ -345,6 +345,9 @@ func describeObjects(selection ObjectReference, selected []SelectedChange) strin
 			continue
 		}
 		if len(changed.Objects) == 0 {
+			if changed.Unnamed == 1 {
+				return " of an object"
+			}
 			return " of some of " + strconv.Itoa(changed.Unnamed) + " objects"
 		}
 		names := make([]string, 0, len(changed.Objects))

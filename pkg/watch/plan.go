@@ -155,6 +155,10 @@ func (s scope) selects(selection scope) bool { return s == selection || s == sel
 
 func sortScopes(scopes []scope) {
 	slices.SortFunc(scopes, func(a, b scope) int {
-		return cmp.Or(cmp.Compare(a.selector, b.selector), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+		order := cmp.Or(cmp.Compare(a.selector, b.selector), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+		if order == 0 && a.metadataOnly != b.metadataOnly {
+			return map[bool]int{false: -1, true: 1}[a.metadataOnly]
+		}
+		return order
 	})
 }

@@ -110,7 +110,7 @@ func (k *kind) digests(json []byte, paths []*watchedPath) []fieldpath.Digest {
 		k.engine.large <- struct{}{}
 		defer func() { <-k.engine.large }()
 	}
-	return digestsOf(json, paths)
+	return digestsOf(json, k.gvk, paths)
 }
 
 // maxBackoff is the longest pause between two tries.

@@ -509,6 +509,14 @@ func TestPlanSelections(t *testing.T) {
 	}
 }
 
+func TestThePlanOfSelectionsIsInOrder(t *testing.T) {
+	objects, labels := scope{selector: "app=web"}, scope{selector: "app=web", metadataOnly: true}
+	for _, given := range [][]scope{{objects, labels}, {labels, objects}} {
+		sortScopes(given)
+		require.Equal(t, []scope{objects, labels}, given)
+	}
+}
+
 // Computed by another program. Stored hashes are made of it: it never changes.
 func TestTheDigestOfASelectionIsFrozen(t *testing.T) {
 	engine, err := New(Options{Config: &rest.Config{Host: "http://127.0.0.1:1"}, OnChange: func(types.NamespacedName) {}})

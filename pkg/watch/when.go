@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/nusnewob/kube-changejob/pkg/fieldpath"
 	"github.com/nusnewob/kube-changejob/pkg/when"
 )
@@ -22,7 +24,7 @@ type condition struct {
 
 // begin is called when the first reference has it watched: what was before is not known.
 func (c *condition) begin(now moment) {
-	c.absent = resultDigest(c.expression.Evaluate(nil))
+	c.absent = resultDigest(c.expression.EvaluateFor(when.Object{}))
 	c.forget(now)
 }
 
@@ -96,7 +98,7 @@ func pathsOf(holds []hold) []hold {
 }
 
 // digestsOf makes the digests of paths, and evaluates what is to be. However many expressions there are, the object is decoded once.
-func digestsOf(json []byte, paths []*watchedPath) []fieldpath.Digest {
+func digestsOf(json []byte, kind schema.GroupVersionKind, paths []*watchedPath) []fieldpath.Digest {
 	compiled := make([]*fieldpath.Path, 0, len(paths))
 	for _, p := range paths {
 		if p.when == nil {
@@ -107,7 +109,7 @@ func digestsOf(json []byte, paths []*watchedPath) []fieldpath.Digest {
 	if len(digests) == len(paths) {
 		return digests
 	}
-	object, all := when.Decode(json), make([]fieldpath.Digest, len(paths))
+	object, all := when.Decode(json, kind), make([]fieldpath.Digest, len(paths))
 	for i, p := range paths {
 		if p.when != nil {
 			all[i] = resultDigest(p.when.expression.EvaluateFor(object))

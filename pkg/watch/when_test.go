@@ -181,7 +181,15 @@ func TestDigestsAndResultsKeepTheirPlaces(t *testing.T) {
 	a, b := &watchedPath{path: path(t, "data.a")}, &watchedPath{path: path(t, "data.b")}
 	object := []byte(`{"data":{"a":"1","b":"2"}}`)
 	require.Equal(t, []fieldpath.Digest{resultDigest(when.True), a.path.Digest(object), resultDigest(when.False), resultDigest(when.Failed), b.path.Digest(object)},
-		digestsOf(object, []*watchedPath{of(`object.data.a == '1'`), a, of(`object.data.b == '1'`), of(`object.data.c == '1'`), b}))
+		digestsOf(object, configMaps, []*watchedPath{of(`object.data.a == '1'`), a, of(`object.data.b == '1'`), of(`object.data.c == '1'`), b}))
+}
+
+func TestAnExpressionReadsWhatAnObjectIsHoweverItIsRead(t *testing.T) {
+	paths := []*watchedPath{{when: &condition{expression: mustCompileWhen(t, `object.kind == 'ConfigMap' && object.apiVersion == 'v1'`)}}}
+	item := digestsOf([]byte(`{"metadata":{"name":"a"}}`), configMaps, paths)
+	event := digestsOf([]byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"}}`), configMaps, paths)
+	require.Equal(t, item, event)
+	require.Equal(t, when.True, resultOf(item[0]))
 }
 
 func TestASelectionTellsHowItHasChanged(t *testing.T) {

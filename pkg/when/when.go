@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/version"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
@@ -133,9 +134,12 @@ type Object struct {
 	exists bool
 }
 
-// Decode reads an object, given as JSON; nil is one that does not exist. What is no object has no fields, and every expression
+// Decode reads an object of a kind, given as JSON; nil is one that does not exist. What is no object has no fields, and every expression
 // fails of it. Several expressions may read it at once.
-func Decode(json []byte) Object {
+//
+// Its apiVersion and kind are those of the kind, whatever the JSON has: an event tells of them, and the items of most lists do not.
+// An expression that reads them would come to another thing by the way in which the same version was read, and start a Job.
+func Decode(json []byte, kind schema.GroupVersionKind) Object {
 	if json == nil {
 		return Object{}
 	}
@@ -143,11 +147,16 @@ func Decode(json []byte) Object {
 	if utiljson.Unmarshal(json, &o.fields) != nil {
 		o.fields = nil
 	}
+	if o.fields != nil {
+		o.fields["apiVersion"], o.fields["kind"] = kind.GroupVersion().String(), kind.Kind
+	}
 	return o
 }
 
-// Evaluate returns what the expression comes to for an object, given as JSON; nil is one that does not exist, which is null.
-func (e *Expression) Evaluate(object []byte) Result { return e.EvaluateFor(Decode(object)) }
+// Evaluate returns what the expression comes to for an object of a kind, given as JSON; nil is one that does not exist, which is null.
+func (e *Expression) Evaluate(object []byte, kind schema.GroupVersionKind) Result {
+	return e.EvaluateFor(Decode(object, kind))
+}
 
 // EvaluateFor is Evaluate for an object that has been decoded. What an expression comes to where there is none is known since it was
 // compiled, and costs nothing.

@@ -14,10 +14,14 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
 const rolledOut = `object.metadata.generation == object.status.observedGeneration && object.status.?updatedReplicas.orValue(0) == object.spec.replicas`
+
+// deployments are the kind of the objects here.
+var deployments = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
 
 func TestEvaluate(t *testing.T) {
 	const deployment = `{"metadata":{"generation":2,"name":"web","annotations":{"n":"1.5"}},"spec":{"replicas":3,"paused":false,"tags":["a","b"]},` +
@@ -26,22 +30,24 @@ func TestEvaluate(t *testing.T) {
 		expression, object string
 		want               Result
 	}{
-		"fields are read":                       {`object.status.phase == 'Ready'`, deployment, True},
-		"and compared":                          {`object.status.phase == 'Failed'`, deployment, False},
-		"numbers are numbers":                   {`object.spec.replicas > 2 && object.spec.replicas < 3.5`, deployment, True},
-		"a Deployment is rolled out":            {rolledOut, deployment, True},
-		"or is not":                             {rolledOut, strings.Replace(deployment, `"updatedReplicas":3`, `"updatedReplicas":2`, 1), False},
-		"an optional field that is missing":     {`object.status.?succeeded.orValue(0) > 0`, deployment, False},
-		"a field that is missing":               {`object.status.succeeded > 0`, deployment, Failed},
-		"a value of another type":               {`object.status.phase > 0`, deployment, Failed},
-		"has":                                   {`has(object.status.phase) && !has(object.status.succeeded)`, deployment, True},
-		"lists":                                 {`object.spec.tags.exists(t, t == 'b')`, deployment, True},
-		"the libraries of Kubernetes":           {`quantity('1Gi').isGreaterThan(quantity('1Mi')) && ip('10.0.0.1').family() == 4`, deployment, True},
-		"an object that does not exist is null": {`object == null`, "", True},
-		"and has no fields":                     {`object.status.phase == 'Ready'`, "", Failed},
-		"one that exists is not null":           {`object == null`, deployment, False},
-		"what is no object":                     {`object == null`, `[1]`, Failed},
-		"what is no JSON":                       {`true`, `{"a":`, Failed},
+		"fields are read":                               {`object.status.phase == 'Ready'`, deployment, True},
+		"and compared":                                  {`object.status.phase == 'Failed'`, deployment, False},
+		"numbers are numbers":                           {`object.spec.replicas > 2 && object.spec.replicas < 3.5`, deployment, True},
+		"a Deployment is rolled out":                    {rolledOut, deployment, True},
+		"or is not":                                     {rolledOut, strings.Replace(deployment, `"updatedReplicas":3`, `"updatedReplicas":2`, 1), False},
+		"an optional field that is missing":             {`object.status.?succeeded.orValue(0) > 0`, deployment, False},
+		"a field that is missing":                       {`object.status.succeeded > 0`, deployment, Failed},
+		"a value of another type":                       {`object.status.phase > 0`, deployment, Failed},
+		"has":                                           {`has(object.status.phase) && !has(object.status.succeeded)`, deployment, True},
+		"lists":                                         {`object.spec.tags.exists(t, t == 'b')`, deployment, True},
+		"the libraries of Kubernetes":                   {`quantity('1Gi').isGreaterThan(quantity('1Mi')) && ip('10.0.0.1').family() == 4`, deployment, True},
+		"an object that does not exist is null":         {`object == null`, "", True},
+		"and has no fields":                             {`object.status.phase == 'Ready'`, "", Failed},
+		"one that exists is not null":                   {`object == null`, deployment, False},
+		"what it is, as an item of a list does not say": {`object.apiVersion == 'apps/v1' && object.kind == 'Deployment'`, deployment, True},
+		"and as an event says":                          {`object.apiVersion == 'apps/v1' && object.kind == 'Deployment'`, strings.Replace(deployment, `{`, `{"apiVersion":"apps/v1","kind":"Deployment",`, 1), True},
+		"what is no object":                             {`object == null`, `[1]`, Failed},
+		"what is no JSON":                               {`true`, `{"a":`, Failed},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			e, err := Compile(c.expression)
@@ -51,7 +57,7 @@ func TestEvaluate(t *testing.T) {
 			if c.object != "" {
 				object = []byte(c.object)
 			}
-			assert.Equal(t, c.want, e.Evaluate(object))
+			assert.Equal(t, c.want, e.Evaluate(object, deployments))
 		})
 	}
 }
@@ -81,14 +87,14 @@ func TestWhatTakesTooMuchFails(t *testing.T) {
 	e, err := Compile(`object.l.all(a, object.l.all(b, object.l.all(c, a + b + c >= 0)))`)
 	require.NoError(t, err)
 	list := "[" + strings.Repeat("1,", 199) + "1]"
-	assert.Equal(t, Failed, e.Evaluate([]byte(`{"l":`+list+`}`)))
-	assert.Equal(t, True, e.Evaluate([]byte(`{"l":[1,2]}`)), "and holds up no other")
+	assert.Equal(t, Failed, e.Evaluate([]byte(`{"l":`+list+`}`), deployments))
+	assert.Equal(t, True, e.Evaluate([]byte(`{"l":[1,2]}`), deployments), "and holds up no other")
 
 	ten := "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
 	e, err = Compile(ten + `.all(a, ` + ten + `.all(b, ` + ten + `.all(c, ` + ten + `.all(d, a + b + c + d >= 0))))`)
 	require.NoError(t, err)
-	assert.Equal(t, Failed, e.Evaluate([]byte(`{}`)), "whatever the object is")
-	assert.Equal(t, Failed, e.Evaluate(nil))
+	assert.Equal(t, Failed, e.Evaluate([]byte(`{}`), deployments), "whatever the object is")
+	assert.Equal(t, Failed, e.Evaluate(nil, deployments))
 }
 
 // counted counts how often a program is evaluated.
@@ -109,9 +115,9 @@ func TestWhatAnExpressionComesToWithoutAnObjectIsKnownSinceItWasCompiled(t *test
 		require.NoError(t, err)
 		program := &counted{Program: e.program}
 		e.program = program
-		assert.Equal(t, want, e.Evaluate(nil), expression)
+		assert.Equal(t, want, e.Evaluate(nil, deployments), expression)
 		assert.Zero(t, program.evaluations)
-		e.Evaluate([]byte(`{"a":1}`))
+		e.Evaluate([]byte(`{"a":1}`), deployments)
 		assert.Equal(t, 1, program.evaluations)
 	}
 }
@@ -169,7 +175,7 @@ func TestWhatPeopleWriteIsFarBelowTheLimit(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			e, err := Compile(expression)
 			require.NoError(t, err)
-			assert.Equal(t, True, e.Evaluate(object))
+			assert.Equal(t, True, e.Evaluate(object, deployments))
 			var fields map[string]any
 			require.NoError(t, utiljson.Unmarshal(object, &fields))
 			_, details, err := e.program.Eval(map[string]any{variable: fields})
@@ -205,9 +211,9 @@ func TestHowLongATextCanBeSearched(t *testing.T) {
 			of := func(letter string, length int) []byte {
 				return []byte(`{"text":"` + strings.Repeat(letter, length) + `"}`)
 			}
-			assert.Equal(t, False, e.Evaluate(of("x", length)), "%s: up to there it searches", e)
-			assert.Equal(t, False, e.Evaluate(of("é", length)), "%s: characters, not bytes", e)
-			assert.Equal(t, Failed, e.Evaluate(of("x", length*11/10)), "%s: and not much further", e)
+			assert.Equal(t, False, e.Evaluate(of("x", length), deployments), "%s: up to there it searches", e)
+			assert.Equal(t, False, e.Evaluate(of("é", length), deployments), "%s: characters, not bytes", e)
+			assert.Equal(t, Failed, e.Evaluate(of("x", length*11/10), deployments), "%s: and not much further", e)
 		}
 	}
 }

@@ -22,10 +22,12 @@ var failures = map[string]string{
 	"cooldown-loses-nothing":  "not seen that a change in the cooldown triggers when that ends: no Job begins the cooldown",
 	"history-is-kept": "not seen that the newest Jobs are kept, and no others: " +
 		"of four Jobs, of which two are to be kept, number 1 does not run",
-	"webhook-refuses": "not seen that the webhook refuses the mistakes that the user guide lists: a kind in lower case is accepted",
+	"webhook-refuses": "not seen that the mistakes that the user guide lists are refused: a kind in lower case is accepted",
 	"status-is-as-documented": "not seen that status says what the documentation says: " +
 		"waited for the status of one that is idle",
 	"columns-are-as-documented": "not seen that kubectl get shows the columns of the bundle: column Last Triggered is empty",
+	"selector-names-changes":    "not seen that a selector names what has changed: waited for trigger 1",
+	"run-now-runs-one-job":      "not seen that run-now runs one Job: waited for trigger 1",
 }
 
 // standardTests are those of the suites basic and olm.

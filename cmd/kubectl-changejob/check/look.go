@@ -44,7 +44,7 @@ func (c *Checker) lookAt(ctx context.Context, merged trigger.MergedReference) (r
 		return look, err
 	}
 	if merged.When != "" && (object != nil || look.Exists == report.ExistsNo) {
-		look.When = evaluate(merged.When, object)
+		look.When = evaluate(&merged, object)
 	}
 	secret := isSecret(merged.Reference)
 	for _, expr := range merged.Fields {
@@ -62,12 +62,12 @@ func (c *Checker) lookAt(ctx context.Context, merged trigger.MergedReference) (r
 }
 
 // evaluate says what a `when` comes to for an object; it is empty where it is not one.
-func evaluate(expression string, object []byte) string {
-	compiled, err := when.Compile(expression)
+func evaluate(of *trigger.MergedReference, object []byte) string {
+	compiled, err := when.Compile(of.When)
 	if err != nil {
 		return "" // what is wrong with it is among the problems
 	}
-	switch compiled.Evaluate(object) {
+	switch compiled.Evaluate(object, schema.FromAPIVersionAndKind(of.Reference.APIVersion, of.Reference.Kind)) {
 	case when.True:
 		return report.WhenTrue
 	case when.False:
