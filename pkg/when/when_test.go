@@ -26,6 +26,10 @@ var deployments = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "D
 func TestEvaluate(t *testing.T) {
 	const deployment = `{"metadata":{"generation":2,"name":"web","annotations":{"n":"1.5"}},"spec":{"replicas":3,"paused":false,"tags":["a","b"]},` +
 		`"status":{"observedGeneration":2,"updatedReplicas":3,"phase":"Ready"}}`
+	const (
+		owned = `object.metadata.?ownerReferences.orValue([]).exists(o, o.kind == 'Shop' && o.name == 'shop')`
+		other = `{"kind":"Other","name":"shop"}`
+	)
 	for sentence, c := range map[string]struct {
 		expression, object string
 		want               Result
@@ -48,6 +52,11 @@ func TestEvaluate(t *testing.T) {
 		"and as an event says":                          {`object.apiVersion == 'apps/v1' && object.kind == 'Deployment'`, strings.Replace(deployment, `{`, `{"apiVersion":"apps/v1","kind":"Deployment",`, 1), True},
 		"what is no object":                             {`object == null`, `[1]`, Failed},
 		"what is no JSON":                               {`true`, `{"a":`, Failed},
+		"a prefix of the name":                          {`object.metadata.name.startsWith('we')`, deployment, True},
+		"or another":                                    {`object.metadata.name.startsWith('app-')`, deployment, False},
+		"an owner by its kind and name":                 {owned, `{"metadata":{"ownerReferences":[` + other + `,{"kind":"Shop","name":"shop"}]}}`, True},
+		"or another owner":                              {owned, `{"metadata":{"ownerReferences":[` + other + `,{"kind":"Shop","name":"other"}]}}`, False},
+		"or none":                                       {owned, deployment, False},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			e, err := Compile(c.expression)

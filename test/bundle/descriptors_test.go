@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
@@ -64,7 +66,11 @@ func TestTheExamplesAreTheSamples(t *testing.T) {
 	require.NoError(t, err)
 	for _, file := range files {
 		if filepath.Base(file) != "kustomization.yaml" {
-			samples = append(samples, readYAML[v1alpha.ChangeTriggeredJob](t, "config/samples/"+filepath.Base(file)))
+			for text := range strings.SplitSeq(readText(t, "config/samples/"+filepath.Base(file)), "\n---\n") {
+				var sample v1alpha.ChangeTriggeredJob
+				require.NoError(t, yaml.UnmarshalStrict([]byte(text), &sample), file)
+				samples = append(samples, sample)
+			}
 		}
 	}
 	assert.Greater(t, len(samples), 3, "several real uses")
