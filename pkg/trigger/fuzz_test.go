@@ -133,6 +133,7 @@ func anyInput() *rapid.Generator[Input] {
 			return rapid.Ptr(rapid.Map(some, func(d time.Duration) metav1.Duration { return metav1.Duration{Duration: d} }), true).Draw(t, name)
 		}
 		in.Spec.Settle, in.Spec.PendingDeadline = duration("settle"), duration("deadline")
+		in.Spec.OnLoop = rapid.SampledFrom([]v1alpha.LoopPolicy{"", v1alpha.SlowDownLoop, v1alpha.IgnoreLoop, "Odd"}).Draw(t, "on loop")
 		in.Spec.RunOnCreate = rapid.Ptr(rapid.Bool(), true).Draw(t, "run on create")
 		in.Spec.OnFailure = rapid.SampledFrom([]v1alpha.FailurePolicy{"", v1alpha.RetriggerOnFailure, "Odd"}).Draw(t, "on failure")
 		in.Spec.RetriggerLimit = rapid.Ptr(rapid.Int32(), true).Draw(t, "limit")

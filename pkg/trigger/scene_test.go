@@ -487,6 +487,9 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 		require.Equal(t, d.Create.Reason == ReasonFirstRun, d.Create.Number == 1 && in.Spec.RunsOnCreate() && d.Create.RunNow == "" && (in.Status.FirstRunPending || reflect.DeepEqual(in.Status, &v1alpha.ChangeTriggeredJobStatus{})), "a first run")
 		require.True(t, d.Create.Reason != ReasonRetry || in.Spec.OnFailure == v1alpha.RetriggerOnFailure, "a try that nobody asked for")
 		require.Equal(t, d.Create.Number, d.Status.TriggerCount)
+		if last := in.Status.LastTriggeredTime; last != nil && !last.After(in.Now) {
+			require.GreaterOrEqual(t, in.Now.Sub(last.Time), loopWaitBefore(in.Spec, d), "a suspected loop does not wait")
+		}
 	}
 	if d.Status != nil {
 		require.Len(t, d.Status.Conditions, 3)
@@ -498,6 +501,7 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 		require.False(t, d.Status.LastJobFinishedTime != nil && d.Status.LastJobFinishedTime.After(in.Now.Add(clockTolerance)), "ended in the future")
 		for i := range d.Status.ResourceHashes {
 			require.GreaterOrEqual(t, d.Status.ResourceHashes[i].LoopCount, int32(0))
+			require.True(t, in.Spec.OnLoop != v1alpha.IgnoreLoop || d.Status.ResourceHashes[i].LoopCount == 0, "a loop that nobody is to look for")
 			require.LessOrEqual(t, d.Status.ResourceHashes[i].LoopCount, int32(maxLoopCount))
 			entry := &d.Status.ResourceHashes[i]
 			pending := false
@@ -515,4 +519,31 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 			require.Equal(t, in.Generation, c.ObservedGeneration)
 		}
 	}
+}
+
+// loopWaitBefore is how long after the one before it the Job that a decision creates may come at the earliest, for it is suspected
+// that the Jobs change all that it runs for: zero where that is not so, or begins anew with this one, as by an edit, and where the
+// Job is for no change but was asked for.
+func loopWaitBefore(spec *v1alpha.ChangeTriggeredJobSpec, d Decision) time.Duration {
+	if d.Create.Reason != ReasonChange {
+		return 0
+	}
+	fewest := int32(maxLoopCount)
+	for _, change := range d.Create.Changed {
+		count := int32(0)
+		for i := range d.Status.ResourceHashes {
+			if entry := &d.Status.ResourceHashes[i]; objectOf(entry) == change.ObjectReference {
+				count = max(count, entry.LoopCount)
+			}
+		}
+		fewest = min(fewest, count)
+	}
+	if fewest <= loopAfter { // this Job is counted, too
+		return 0
+	}
+	wait := max(spec.EffectiveCooldown(), time.Minute)
+	for range min(fewest-loopAfter, 10) {
+		wait = min(2*wait, time.Hour)
+	}
+	return max(wait, spec.EffectiveCooldown())
 }

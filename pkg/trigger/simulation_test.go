@@ -83,8 +83,9 @@ func whateverHappens(t *rapid.T) {
 			op.seeAll()
 			op.round(t, false)
 		},
-		"leader changes":   func(*rapid.T) { w.operators = []*operator{w.operators[len(w.operators)-1], w.start()} },
-		"operator crashes": func(*rapid.T) { w.operators = []*operator{w.start()} },
+		"Jobs change what makes them run": func(t *rapid.T) { some(t).loop(t) },
+		"leader changes":                  func(*rapid.T) { w.operators = []*operator{w.operators[len(w.operators)-1], w.start()} },
+		"operator crashes":                func(*rapid.T) { w.operators = []*operator{w.start()} },
 		"key is replaced": func(*rapid.T) {
 			w.key++
 			w.operators = []*operator{w.start()}
@@ -216,6 +217,7 @@ func (w *world) edit(t *rapid.T) {
 		Cooldown:          &metav1.Duration{Duration: cooldown},
 		ConcurrencyPolicy: anyPolicy.Draw(t, "policy"),
 		Suspend:           &suspend, History: &history,
+		OnLoop:         rapid.SampledFrom([]v1alpha.LoopPolicy{"", "", v1alpha.SlowDownLoop, v1alpha.IgnoreLoop}).Draw(t, "on loop"),
 		RunOnCreate:    rapid.Ptr(rapid.Bool(), true).Draw(t, "run on create"),
 		OnFailure:      rapid.SampledFrom([]v1alpha.FailurePolicy{"", v1alpha.RetriggerOnFailure}).Draw(t, "on failure"),
 		RetriggerLimit: new(int32(rapid.IntRange(1, simRetries).Draw(t, "limit"))),
@@ -398,6 +400,7 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 		require.Equal(t, int64(len(w.born)+1), c.Number, "numbers have no gap")
 		if w.jumps == w.lastJumps && !w.lastCreated.IsZero() && c.Reason == ReasonChange {
 			require.GreaterOrEqual(t, w.now.Sub(w.lastCreated), op.input.Spec.EffectiveCooldown(), "a cooldown is cut short")
+			require.GreaterOrEqual(t, w.now.Sub(w.lastCreated), loopWaitBefore(op.input.Spec, op.decision), "a suspected loop does not wait")
 		}
 		if op.input.Spec.ConcurrencyPolicy != v1alpha.AllowConcurrent {
 			require.False(t, slices.ContainsFunc(w.jobs, func(j Job) bool { return j.Running() }), "two Jobs run side by side")
@@ -867,6 +870,55 @@ func (op *operator) round(t *rapid.T, faulty bool) {
 	op.step(t, faulty)
 	for op.next != decide {
 		op.step(t, faulty)
+	}
+}
+
+// loop has the Jobs change all that is watched, right after their creation, until they are suspected of it, and then on: they end, and time
+// passes after which the next one may come or not. What else a change may wait for is taken from the spec before.
+func (op *operator) loop(t *rapid.T) {
+	w := op.w
+	spec, no := w.ctj.spec.DeepCopy(), false
+	spec.Suspend, spec.Windows, spec.PendingDeadline = &no, nil, nil
+	spec.Cooldown = &metav1.Duration{Duration: time.Minute}
+	for i := range spec.Resources {
+		spec.Resources[i].When, spec.Resources[i].Changes = "", nil
+	}
+	w.put(spec)
+	passes := rapid.SampledFrom([]time.Duration{time.Minute, 3 * time.Minute, 10 * time.Minute}).Draw(t, "passes")
+	act := func() {
+		op.catchUp()
+		op.seeAll()
+		op.round(t, false)
+	}
+	change := func() {
+		for _, ref := range MergeReferences(w.ctj.spec.Resources) {
+			w.setValue(ref.Reference, w.values[ref.Reference]%3+1)
+		}
+		act()
+	}
+	act()
+	change() // which is nobody's doing, and triggers
+	created := true
+	for n := range rapid.SampledFrom([]int{3, loopAfter + 2, loopAfter + 6}).Draw(t, "rounds") {
+		before := w.created
+		if created {
+			change()
+			w.now = w.now.Add(10 * time.Second) // status is not written all the time
+			act()
+		}
+		for i := len(w.jobs) - 1; i >= 0; i-- {
+			if j := &w.jobs[i]; j.Running() {
+				j.Outcome, j.Finished = v1alpha.JobSucceeded, w.now.Truncate(time.Second)
+			}
+			if w.jobs[i].Deleting {
+				w.remove(&w.jobs[i])
+			}
+		}
+		if w.now = w.now.Add(61 * time.Second); n > loopAfter {
+			w.now = w.now.Add(passes)
+		}
+		act()
+		created = w.created > before
 	}
 }
 

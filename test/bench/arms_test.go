@@ -110,7 +110,9 @@ func newArm(b *testing.B, server *apiserver.Server, name string, shape shape) *a
 	var end func(b *testing.B)
 	switch name {
 	case figures.Operator:
-		p := operator.Start(b, operator.Options{KubeConfig: server.KubeConfig, Args: []string{"--watch-namespaces=" + a.namespace}})
+		options := production(server.KubeConfig, "--watch-namespaces="+a.namespace)
+		options.Namespace = a.namespace // its lease is its own: several arms may lead at a time
+		p := operator.Start(b, options)
 		a.process, end = p, func(b *testing.B) { p.Stop(b) }
 		a.await(b, "baselines", func(t *tally) bool { return t.baselines == a.n })
 	case figures.Bare, figures.Create:

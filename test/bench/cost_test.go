@@ -197,6 +197,7 @@ var costArms = map[string]string{
 // when the process has nothing left to do; after that a change of every referenced object that does count shows that the process was
 // watching all the time, and had nothing else to answer.
 func BenchmarkCost(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	audit := filepath.Join(b.TempDir(), "audit.log")
 	users := make([]string, 0, len(costArms))
@@ -264,7 +265,7 @@ func (w *costWorld) mark(b *testing.B, way *irrelevance) {
 // operator measures one round of an operator.
 func (w *costWorld) operator(b *testing.B, arm string, n int, way *irrelevance, args ...string) {
 	b.Helper()
-	process := operator.Start(b, operator.Options{KubeConfig: w.users[arm], Metrics: true, Args: args})
+	process := operator.Start(b, production(w.users[arm], args...))
 	all := watchedObjects * len(w.irrelevances(w.namespace))
 	awaitAll(b, w.server, w.namespace, all, hasBaselines)
 	w.settle(b, process)

@@ -19,6 +19,7 @@ import (
 // BenchmarkHeap measures what references add to the live heap of pkg/watch, which runs in this process, against a real API
 // server, until it has seen all of them. There are 64 for each owner, of one path each, which the owner has compiled: that counts too.
 func BenchmarkHeap(b *testing.B) {
+	measures(b)
 	sizes := []int{10_000, 20_000, 50_000}
 	if short() {
 		sizes = []int{100, 200}

@@ -19,6 +19,7 @@ import (
 // BenchmarkHeapOfJobs measures what a Job adds to the live heap of the operator, whose cache keeps of it what job.Strip leaves: a Job
 // of a ChangeTriggeredJob with three references.
 func BenchmarkHeapOfJobs(b *testing.B) {
+	measures(b)
 	const count = 10_000
 	ctj := subjectOf("team", "ctj")
 	ctj.UID = types.UID("5f0c3a52-7a0c-4f0e-9a55-1b6a0d3c2f11")

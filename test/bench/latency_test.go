@@ -23,6 +23,7 @@ const (
 // after the other. The changes go around 1,000 objects, so that no ChangeTriggeredJob has many Jobs. Each of them has triggered
 // once before.
 func BenchmarkLatency(b *testing.B) {
+	measures(b)
 	objects, samples := 1_000, 400
 	if short() {
 		objects, samples = 20, 10

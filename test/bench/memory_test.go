@@ -17,9 +17,6 @@ import (
 )
 
 const (
-	// memoryLimit is that of config/manager: with it, how far garbage may pile up does not depend on the machine. The rivals have
-	// none: two of them need more than that.
-	memoryLimit = "GOMEMLIMIT=460MiB"
 	// referencedBeside is how many objects are referenced beside the crowd.
 	referencedBeside = 10
 	// atRest is how long after a process has read everything its memory is looked at.
@@ -36,6 +33,7 @@ func sizedConfig(namespace, name string, size int) *corev1.ConfigMap {
 
 // BenchmarkMemoryByCluster measures the resident memory of processes that watch all ConfigMaps of a cluster, of which ten count.
 func BenchmarkMemoryByCluster(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	sizes := []int{0, 20_000, 100_000}
 	if short() {
@@ -67,9 +65,7 @@ func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int
 		}
 		for round := range takes() {
 			began := time.Now()
-			process := operator.Start(b, operator.Options{
-				KubeConfig: server.KubeConfig, Args: []string{"--watch-threshold=-1"}, Env: []string{memoryLimit},
-			})
+			process := operator.Start(b, production(server.KubeConfig, "--watch-threshold=-1"))
 			awaitOneMore(b, server, namespace)
 			started(figures.Operator, time.Since(began))
 			measure(figures.Operator, process.Pid())
@@ -100,6 +96,7 @@ func watchArgs(mode, resource, kind string, names []string, fields string, more 
 // BenchmarkMemoryByReferences measures the resident memory of the operator by how many ConfigMaps are referenced, 64 by each
 // ChangeTriggeredJob. In the first process that sees them baselines are taken, which is not measured.
 func BenchmarkMemoryByReferences(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	sizes := []int{10, 100, 1_000, 10_000, 50_000}
 	if short() {
@@ -111,11 +108,11 @@ func BenchmarkMemoryByReferences(b *testing.B) {
 	for _, size := range sizes {
 		refer(b, server, namespace, made, size, mostReferences)
 		made = size
-		process := operator.Start(b, operator.Options{KubeConfig: server.KubeConfig})
+		process := operator.Start(b, production(server.KubeConfig))
 		awaitAll(b, server, namespace, len(allOf(b, server, namespace)), hasBaselines)
 		process.Stop(b)
 		for range takes() {
-			process := operator.Start(b, operator.Options{KubeConfig: server.KubeConfig, Env: []string{memoryLimit}})
+			process := operator.Start(b, production(server.KubeConfig))
 			awaitOneMore(b, server, namespace)
 			recordMemory(b, process.Pid(), figures.PeakReferences, figures.ResidentReferences,
 				figures.Figure{Arm: figures.Operator, N: size, Of: "references"})

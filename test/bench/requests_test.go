@@ -39,6 +39,18 @@ func (l *requestLog) asked(b *testing.B, user string) (others, leasesAndWatches 
 	return others, leasesAndWatches
 }
 
+// begun counts the watches of a user that have begun so far, those among them that go on where another one ended.
+func (l *requestLog) begun(b *testing.B, user string) (count int) {
+	b.Helper()
+	l.read(b)
+	for i := range l.events {
+		if event := &l.events[i]; event.User.Username == user && event.Verb == "watch" && event.Stage == auditv1.StageResponseStarted {
+			count++
+		}
+	}
+	return count
+}
+
 // open counts the watches of a user that have begun and not ended.
 func (l *requestLog) open(b *testing.B, user string) int {
 	b.Helper()

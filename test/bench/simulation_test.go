@@ -26,6 +26,7 @@ import (
 // formula says of them. Nothing is compressed on the way: how much that saves depends on what is in the objects, and these are made up. There
 // are neither kubelets nor a Job controller, whose part the benchmark plays: what counts are the objects and their changes.
 func BenchmarkSimulation(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	sizes, during := []int{50, 200, 800}, time.Minute
 	if short() {
@@ -101,7 +102,7 @@ func simulatedPod(namespace, name string) *corev1.Pod {
 // trigger lets an operator take the baselines, and then run a Job for each.
 func (s *simulation) trigger(b *testing.B) {
 	b.Helper()
-	process := operator.Start(b, operator.Options{KubeConfig: s.server.KubeConfig})
+	process := operator.Start(b, production(s.server.KubeConfig))
 	awaitAll(b, s.server, "", 2*s.nodes, hasBaselines)
 	each(b, 2*s.nodes, func(ctx context.Context, i int) error { return s.changeConfig(ctx, i/2, 2*i) })
 	awaitAll(b, s.server, "", 2*s.nodes, func(ctj *v1alpha.ChangeTriggeredJob) bool { return ctj.Status.TriggerCount > 0 })
@@ -127,9 +128,7 @@ func (s *simulation) changePod(ctx context.Context, node, i int) error {
 func (s *simulation) measure(b *testing.B, during time.Duration) {
 	b.Helper()
 	proxy := newCountingProxy(b, s.server)
-	process := operator.Launch(b, operator.Options{
-		KubeConfig: proxy.KubeConfig, Metrics: true, Args: []string{"--leader-elect"}, Env: []string{memoryLimit},
-	})
+	process := operator.Launch(b, production(proxy.KubeConfig))
 	started := awaitCompared(b, process, 2*s.nodes).Sub(acquired(b, s.server))
 	requests := func() float64 {
 		m, err := process.Metrics()

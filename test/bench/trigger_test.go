@@ -21,6 +21,7 @@ import (
 // BenchmarkTrigger measures what a trigger costs the operator from the change until its Job has ended and the Job before it is deleted,
 // one at a time. Every ChangeTriggeredJob keeps one Job.
 func BenchmarkTrigger(b *testing.B) {
+	measures(b)
 	skipWithoutProc(b)
 	objects, samples := 100, 200
 	if short() {
@@ -88,7 +89,7 @@ func endJobs(b *testing.B, server *apiserver.Server) {
 // endJob updates a Job's status as often as it happens to one that succeeds.
 func endJob(ctx context.Context, c client.Client, job *batchv1.Job) error {
 	for i := range scaling.Updates - 1 {
-		job.Status.Active, job.Status.Ready = 1, new(int32(i))
+		job.Status.Active, job.Status.Ready = 1, new(int32(i%2))
 		if err := c.Status().Update(ctx, job); err != nil {
 			return err
 		}

@@ -37,12 +37,20 @@ func (c *Checker) look(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob) ([]
 }
 
 func (c *Checker) lookAt(ctx context.Context, merged trigger.MergedReference) (report.CheckReference, error) {
-	look := report.CheckReference{ObjectReference: merged.Reference, Fields: make([]report.CheckField, 0, len(merged.Fields))}
+	look := report.CheckReference{ObjectReference: merged.Reference}
 	var object []byte
 	object, look.Exists, look.Message = c.read(ctx, merged.Reference)
 	if err := ctx.Err(); err != nil {
 		return look, err
 	}
+	c.follow(merged, object, &look)
+	return look, nil
+}
+
+// follow tells what the `when` and the paths of a reference come to for an object, which is nil where nothing is known of it but what look
+// says.
+func (c *Checker) follow(merged trigger.MergedReference, object []byte, look *report.CheckReference) {
+	look.Fields = make([]report.CheckField, 0, len(merged.Fields))
 	if merged.When != "" && (object != nil || look.Exists == report.ExistsNo) {
 		look.When = evaluate(&merged, object)
 	}
@@ -58,7 +66,6 @@ func (c *Checker) lookAt(ctx context.Context, merged trigger.MergedReference) (r
 		}
 		look.Fields = append(look.Fields, field)
 	}
-	return look, nil
 }
 
 // evaluate says what a `when` comes to for an object; it is empty where it is not one.

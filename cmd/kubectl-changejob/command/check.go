@@ -23,8 +23,9 @@ func (p *plugin) check() *cobra.Command {
 			"against the cluster: the API server and the webhook judge in a dry run what\n" +
 			"kubectl apply would do with them, which includes a look at what is stored. What\n" +
 			"the operator calls InvalidSpec is not valid, even where it is stored already.\n" +
-			"Then each path is followed in the object that it is for. All of it is done with\n" +
-			"your own rights, and nothing is changed.\n\n" +
+			"Then each path is followed in the object that it is for, or in the first five of\n" +
+			"those that a selector selects. All of it is done with your own rights, and\n" +
+			"nothing is changed.\n\n" +
 			"Of what a path selects, kind and size are shown. --show-values shows the values,\n" +
 			"but never those of Secrets.",
 		Example: "  kubectl changejob check changetriggeredjob.yaml\n  kustomize build . | kubectl changejob check -",

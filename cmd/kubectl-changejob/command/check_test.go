@@ -102,6 +102,80 @@ func TestCheckShowsWhatEachPathSelects(t *testing.T) {
 	assert.Error(t, server.Client.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "config-sync"}, ctj), "check creates nothing")
 }
 
+func TestCheckLooksIntoTheFirstThatASelectorSelects(t *testing.T) {
+	w := newWorld(t)
+	for name, data := range map[string]map[string]string{
+		"web-1": {"size": "large"}, "web-2": {"size": "small"}, "web-3": nil,
+		"web-4": {"size": "large"}, "web-5": {"size": "large"}, "web-6": {"size": "large"}, "web-7": {"size": "large"},
+	} {
+		w.create(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: map[string]string{"app": "web"}}, Data: data})
+	}
+	w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "db", Labels: map[string]string{"app": "web"}}, StringData: map[string]string{"password": "secret-value"}})
+	selecting := func(kind, more string) string {
+		return fmt.Sprintf("  - {apiVersion: v1, kind: %s, selector: {matchLabels: {app: web}}, namespace: %s, %s}\n", kind, w.namespace, more)
+	}
+	content := manifest("config-sync", selecting("ConfigMap", `fields: [data, data.size], when: 'object.data.size == "large"'`)+selecting("Secret", "fields: [data.password]"))
+
+	// To list objects is to read them, without the right to get one.
+	author := w.user("author", may(v1alpha.GroupVersion.Group, triggers, "create", "get"), may("", "configmaps", "list"), may("", "secrets", "list"))
+	checks, r := author.checked(content)
+	require.Equal(t, 0, r.code, r.err)
+	require.Len(t, checks.Items[0].Looks, 2)
+	look := checks.Items[0].Looks[0]
+	seven, five, one := 7, 5, 1
+	assert.Equal(t, &seven, look.Matched)
+	require.Len(t, look.Objects, report.MaxObjects)
+	assert.Empty(t, look.Fields)
+	var names, whens []string
+	for _, object := range look.Objects {
+		assert.Equal(t, []string{"v1", "ConfigMap", w.namespace, ""}, []string{object.APIVersion, object.Kind, object.Namespace, object.Selection})
+		names, whens = append(names, object.Name), append(whens, object.When)
+	}
+	assert.Equal(t, []string{"web-1", "web-2", "web-3", "web-4", "web-5"}, names)
+	assert.Equal(t, []string{"True", "False", "Failed", "True", "True"}, whens)
+	assert.Equal(t, []report.CheckField{
+		{Field: "data", Values: 1, Selected: []report.Selected{{Type: "object", Size: &one}}},
+		{Field: "data.size", Values: 1, Selected: []report.Selected{{Type: "string", Size: &five}}},
+	}, look.Objects[0].Fields)
+	assert.Equal(t, []report.CheckField{{Field: "data", Selected: []report.Selected{}}, {Field: "data.size", Selected: []report.Selected{}}}, look.Objects[2].Fields)
+	assert.Equal(t, []report.CheckField{{Field: "data.password", Values: 1, Selected: []report.Selected{{Type: "string"}}}}, checks.Items[0].Looks[1].Objects[0].Fields)
+
+	shown := author.done("check", "-", "--show-values")
+	for _, line := range []string{
+		"    ConfigMap " + w.namespace + "/web-1\n      when: true now, so that it is selected\n      data: object with 1 entry {\"size\":\"large\"}\n",
+		"    ConfigMap " + w.namespace + "/web-2\n      when: false now, so that it is left out\n",
+		"    ConfigMap " + w.namespace + "/web-3\n      when: cannot be evaluated now, so that it is left out\n      data: nothing\n",
+		"    and 2 more\n",
+		"    Secret " + w.namespace + "/db\n      data.password: string\n",
+	} {
+		assert.Contains(t, shown, line)
+	}
+	assert.NotContains(t, shown, "web-6", "more are told by number")
+	assert.NotContains(t, shown, secretValue, "nor what a Secret holds")
+	assert.NotContains(t, author.done("check", "-"), `{"size"`, "values are shown only where that is asked for")
+}
+
+func TestCheckLooksIntoWhatIsSelectedInSeveralNamespaces(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	for _, in := range []*world{w, other} {
+		for _, name := range []string{"web-1", "web-2", "web-3"} {
+			w.create(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: in.namespace, Name: name, Labels: map[string]string{"app": "web"}}})
+		}
+	}
+	checks, r := w.checked(manifest("config-sync", fmt.Sprintf("  - {apiVersion: v1, kind: ConfigMap, selector: {matchLabels: {app: web}}, namespaces: [%s, %s], fields: [data]}\n",
+		w.namespace, other.namespace)))
+	require.Equal(t, 0, r.code, r.err)
+	look := checks.Items[0].Looks[0]
+	six := 6
+	assert.Equal(t, &six, look.Matched)
+	require.Len(t, look.Objects, report.MaxObjects)
+	within := map[string]int{}
+	for _, object := range look.Objects {
+		within[object.Namespace]++
+	}
+	assert.Len(t, within, 2, "those of the second namespace take the room that the first has left")
+}
+
 func TestCheckCountsWhatASelectorSelects(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"web-1", "web-2", "db-1"} {
@@ -119,7 +193,8 @@ func TestCheckCountsWhatASelectorSelects(t *testing.T) {
 	two, none := 2, 0
 	looks := checks.Items[0].Looks
 	require.Len(t, looks, 3)
-	assert.Equal(t, report.CheckReference{ObjectReference: looks[0].ObjectReference, Exists: report.ExistsYes, Matched: &two, Fields: []report.CheckField{}}, looks[0])
+	assert.Equal(t, []any{report.ExistsYes, &two, []report.CheckField{}}, []any{looks[0].Exists, looks[0].Matched, looks[0].Fields})
+	assert.Len(t, looks[0].Objects, 2)
 	assert.Equal(t, report.CheckReference{ObjectReference: looks[1].ObjectReference, Exists: report.ExistsNo, Matched: &none, Fields: []report.CheckField{}}, looks[1])
 	assert.Equal(t, &two, looks[2].Matched)
 

@@ -91,6 +91,8 @@ func example(t *testing.T) *world {
 	w := &world{t: t, server: s, namespace: "shop", now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), env: map[string]string{}}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app-config"}, Data: map[string]string{"key": "blue", "important-key": "large"}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "autumn", Labels: map[string]string{"part-of": "palette"}}, Data: map[string]string{"colour": "red", "state": "ready"}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "winter", Labels: map[string]string{"part-of": "palette"}}, Data: map[string]string{"state": "draft"}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db"}, Data: map[string][]byte{"password": []byte("secret")}})
 	w = w.as(s.Config)
 	w.wrap = atItsTime

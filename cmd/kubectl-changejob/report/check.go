@@ -63,15 +63,20 @@ const (
 type CheckReference struct {
 	trigger.ObjectReference `json:",inline"`
 	Exists                  Existence `json:"exists"`
-	// Matched is how many objects a selector selects; what paths lead to in these is not told. Absent where an object is named, and
-	// where it is not known.
+	// Matched is how many objects a selector selects by their labels. Absent where an object is named, and where it is not known.
 	Matched *int `json:"matched,omitempty"`
+	// Objects are the first of those that a selector selects, at most MaxObjects. Absent where an object is named, and where there are none.
+	Objects []CheckReference `json:"objects,omitempty"`
 	// When is what the reference's `when` comes to for the object: True, False or Failed. Absent where there is none, where objects are
-	// selected, and where the object cannot be read.
-	When    string       `json:"when,omitempty"`
-	Message string       `json:"message,omitempty"`
-	Fields  []CheckField `json:"fields"`
+	// selected (it is told of each), and where the object cannot be read.
+	When    string `json:"when,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Fields is empty where objects are selected: they are told of each.
+	Fields []CheckField `json:"fields"`
 }
+
+// MaxObjects is how many of the objects that a selector selects are looked into.
+const MaxObjects = 5
 
 // WhenTrue is what a `when` comes to by which a change counts.
 const WhenTrue = "True"

@@ -77,12 +77,42 @@ func (w *Writer) look(look *report.CheckReference) {
 	if look.When != "" {
 		w.paragraph(indent+indent, 2*len(indent), "when: "+whenNow[look.When])
 	}
-	if look.Exists != report.ExistsYes || look.Matched != nil {
+	if look.Matched != nil {
+		w.selectedObjects(look)
 		return
 	}
-	for _, field := range look.Fields {
-		w.paragraph(indent+indent, 2*len(indent), field.Field+": "+selects(field))
+	if look.Exists == report.ExistsYes {
+		w.checkFields(look, indent+indent)
 	}
+}
+
+// selectedObjects writes what was found in the first of the objects that a selector selects, and how many more there are.
+func (w *Writer) selectedObjects(look *report.CheckReference) {
+	const indent, inner = "    ", "      "
+	for i := range look.Objects {
+		object := &look.Objects[i]
+		w.paragraph(indent, len(indent), object.String())
+		if object.When != "" {
+			w.paragraph(inner, len(inner), "when: "+whenSelected[object.When])
+		}
+		w.checkFields(object, inner)
+	}
+	if more := *look.Matched - len(look.Objects); more > 0 {
+		w.paragraph(indent, len(indent), fmt.Sprintf("and %d more", more))
+	}
+}
+
+func (w *Writer) checkFields(look *report.CheckReference, indent string) {
+	for _, field := range look.Fields {
+		w.paragraph(indent, len(indent), field.Field+": "+selects(field))
+	}
+}
+
+// whenSelected says what a `when` comes to today for an object that a selector selects by its labels.
+var whenSelected = map[string]string{
+	report.WhenTrue:            "true now, so that it is selected",
+	string(v1alpha.WhenFalse):  "false now, so that it is left out",
+	string(v1alpha.WhenFailed): "cannot be evaluated now, so that it is left out",
 }
 
 // whenNow says what a `when` comes to today.

@@ -271,6 +271,14 @@ func TestChecksFit(t *testing.T) {
 					}},
 					{ObjectReference: configMap("none"), Exists: report.ExistsNo, Fields: []report.CheckField{{Field: "*"}}},
 					{ObjectReference: node("worker-1"), Exists: report.ExistsUnknown, Message: "you may not get nodes", Fields: []report.CheckField{{Field: "*"}}},
+					{ObjectReference: trigger.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "default", Selection: "app=web"}, Exists: report.ExistsYes, Matched: size(12),
+						Message: "by their labels; those of which its when is not true are left out", Fields: []report.CheckField{}, Objects: []report.CheckReference{
+							{ObjectReference: configMap("web-1"), Exists: report.ExistsYes, When: report.WhenTrue, Fields: []report.CheckField{
+								{Field: "data", Values: 1, Selected: []report.Selected{{Type: "object", Size: size(2), Value: []byte(`{"key":"` + strings.Repeat("value ", 20) + `"}`)}}},
+								{Field: "data.gone"},
+							}},
+							{ObjectReference: configMap(strings.Repeat("x", 253)), Exists: report.ExistsYes, When: string(v1alpha.WhenFailed), Fields: []report.CheckField{{Field: "data"}}},
+						}},
 				}},
 			{Namespace: longNamespace, Name: longName, Problems: []report.Problem{
 				{Field: "spec.resources[0].kind", Message: `Invalid value: "ConfgMap": resource kind does not exist`}, {Message: "no field at all"},
@@ -297,9 +305,10 @@ func TestNothingThatIsShownCommandsTheTerminal(t *testing.T) {
 	w.Differences(report.Differences{Items: []report.Difference{{Namespace: evil, Name: evil, Resources: []report.Reference{{ObjectReference: reference, Fields: []report.Field{field}}}}}})
 	graph := report.Graph{Objects: []report.GraphObject{{ObjectReference: reference, Triggers: []report.GraphTrigger{{Namespace: evil, Name: evil, Fields: []string{evil}}}}}}
 	w.Graph(graph)
+	look := report.CheckReference{ObjectReference: reference, Exists: report.ExistsYes, Message: evil, Fields: []report.CheckField{{Field: evil, Values: 1,
+		Selected: []report.Selected{{Type: evil, Value: []byte(evil)}}}}}
 	w.Checks(report.Checks{Skipped: []string{evil}, Items: []report.Check{{Namespace: evil, Name: evil, Warnings: []string{evil}, Problems: []report.Problem{{Field: evil, Message: evil}},
-		Looks: []report.CheckReference{{ObjectReference: reference, Exists: report.ExistsYes, Message: evil, Fields: []report.CheckField{{Field: evil, Values: 1,
-			Selected: []report.Selected{{Type: evil, Value: []byte(evil)}}}}}}}}})
+		Looks: []report.CheckReference{look, {ObjectReference: reference, Exists: report.ExistsYes, Matched: new(int), Objects: []report.CheckReference{look}}}}}})
 	for _, text := range []string{w.String(), DOT(graph)} {
 		require.NotEmpty(t, text)
 		for _, forbidden := range []string{"\x1b", "\r", "\u009b", "\u202e", "\xff"} {

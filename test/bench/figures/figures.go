@@ -27,6 +27,8 @@ const (
 	Metadata = "metadata and get"
 	// Wide is the operator whose watches are forced to cover the cluster.
 	Wide = "kube-changejob, wide"
+	// Single is the operator that watches whatever is referenced one by one.
+	Single = "kube-changejob, single watches"
 	// List is a program that lists and decodes what the operator must, and ends.
 	List = "list and decode"
 )
@@ -44,6 +46,9 @@ type Figure struct {
 	// N is the size, such as the number of references; 0 where there is only one. Of says what N counts.
 	N  int    `json:"n,omitempty"`
 	Of string `json:"of,omitempty"`
+	// Commit is what was measured, and Date the day on which it was. They are empty for what was measured before they were kept.
+	Commit string `json:"commit,omitempty"`
+	Date   string `json:"date,omitempty"`
 	// Rounds are the values, one for each round, in the order in which they were taken.
 	Rounds []float64 `json:"rounds"`
 }
@@ -104,6 +109,25 @@ func (r *Run) Add(f Figure, value float64) {
 	}
 	f.Rounds = []float64{value}
 	r.Figures = append(r.Figures, f)
+}
+
+// Keep adds the figures of an older run that this one has not taken. One of a measure, statistic and size that this run has taken of any
+// side is not among them: a ratio must be of one run.
+func (r *Run) Keep(older []Figure) {
+	type subject struct {
+		measure, statistic string
+		n                  int
+	}
+	taken := map[subject]bool{}
+	for i := range r.Figures {
+		f := &r.Figures[i]
+		taken[subject{f.Measure, f.Statistic, f.N}] = true
+	}
+	for _, f := range older {
+		if !taken[subject{f.Measure, f.Statistic, f.N}] {
+			r.Figures = append(r.Figures, f)
+		}
+	}
 }
 
 func same(a, b *Figure) bool {

@@ -53,6 +53,21 @@ func TestTheExponentOfGrowth(t *testing.T) {
 	assert.InDelta(t, 3, offset, 1e-9)
 }
 
+func TestARatioIsOfOneRun(t *testing.T) {
+	figure := func(measure, arm, statistic string, n int, commit string) Figure {
+		return Figure{Measure: measure, Arm: arm, Statistic: statistic, N: n, Commit: commit}
+	}
+	run := &Run{Figures: []Figure{figure("burst", Operator, "", 100, "new")}}
+	run.Keep([]Figure{
+		figure("burst", Operator, "", 100, "old"), figure("burst", Bare, "", 100, "old"), figure("burst", Bare, "", 1000, "old"),
+		figure("burst", Bare, "p99", 100, "old"), figure("start", Operator, "", 100, "old"),
+	})
+	assert.Equal(t, []Figure{
+		figure("burst", Operator, "", 100, "new"), figure("burst", Bare, "", 1000, "old"),
+		figure("burst", Bare, "p99", 100, "old"), figure("start", Operator, "", 100, "old"),
+	}, run.Figures)
+}
+
 func TestARunIsWhatItWasAfterItWasSaved(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "folder", "run.json")
 	run, err := Load(file)

@@ -10,6 +10,8 @@ const (
 	Burst = "burst"
 	// BurstFirst is the same for the first Jobs of a process, before each of which the operator reads live.
 	BurstFirst = "burst, the first of a process"
+	// FanOutFirst is FanOut for the first Jobs of a process.
+	FanOutFirst = "fan-out, the first of a process"
 	// BurstJobs is Burst with the Job controller on, and the garbage collector.
 	BurstJobs = "burst, Job controller on"
 	// FanOut is how many Jobs/s come of one object that changes and N ChangeTriggeredJobs that watch it.
@@ -19,7 +21,7 @@ const (
 	// Start is the time, in s, from the lease acquired (for the list: from its start) until the last of N ChangeTriggeredJobs
 	// over 10 kinds is compared with its baseline.
 	Start = "start"
-	// StartProcess is the same from the start of the process, whose lease is free.
+	// StartProcess is the same from the start of the process, whose lease is free; for the list until its end.
 	StartProcess = "start, the whole process"
 	// StartBytes is how many MiB are read for it.
 	StartBytes = "start, bytes read"
@@ -49,9 +51,19 @@ const (
 	// Idle is how many requests a minute come from N ChangeTriggeredJobs while nothing changes, leases and renewals of
 	// watches aside. Statistics: "requests", "leases and watches".
 	Idle = "idle requests per minute"
-	// Watches is how many watches are open at the server with N references in one namespace, or N in as many namespaces. Statistics:
-	// "one namespace", "a namespace each".
+	// Watches is how many watches are open at the server with N references in one namespace, in ten, or in as many namespaces. Statistics:
+	// "one namespace", "ten namespaces", "a namespace each".
 	Watches = "watches open"
+)
+
+// What N referenced objects of a namespace cost that are watched one by one, or in one watch. Statistics: Itself, APIServer.
+const (
+	// ThresholdResident is the resident memory at rest, in MiB.
+	ThresholdResident = "single watches or one, resident memory"
+	// ThresholdUnreferenced is the processor time, in ms, for 1,000 changes of objects of that kind and namespace that nobody references.
+	ThresholdUnreferenced = "single watches or one, CPU for 1,000 changes of what nobody references"
+	// ThresholdWithout is the same for 1,000 changes of what is referenced that alter nothing that counts.
+	ThresholdWithout = "single watches or one, CPU for 1,000 changes of what is referenced, without effect"
 )
 
 // The changes that select nothing.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/nusnewob/kube-changejob/test/bench/figures"
 )
@@ -24,6 +25,9 @@ func ours(arm string) bool { return arm == figures.Operator || arm == figures.Wi
 func growthOf(run *figures.Run) []growth {
 	var all []growth
 	for _, section := range sections {
+		if section.apart {
+			continue
+		}
 		for _, measure := range section.measures {
 			series := seriesOf(run, measure)
 			for _, s := range series {
@@ -71,7 +75,7 @@ func growthTable(all []growth) string {
 		key := [2]string{g.measure, g.statistic}
 		if at[key] == 0 {
 			what := sentence(g.measure)
-			if slices.Contains([]string{figures.Burst, figures.BurstFirst, figures.BurstJobs, figures.FanOut, figures.FanOutJobs}, g.measure) {
+			if strings.HasPrefix(g.measure, figures.Burst) || strings.HasPrefix(g.measure, figures.FanOut) { // it is a rate
 				what += ": the time for all"
 			}
 			if g.statistic != "" {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,17 +15,20 @@ import (
 type section struct {
 	name     string
 	measures []string
+	// apart is set where the sides are compared with each other, and nothing is said of how a figure grows with the size.
+	apart bool
 }
 
 var sections = []section{
-	{"latency", []string{figures.LatencySingle, figures.LatencyStream}},
-	{"burst", []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU, figures.LifeCPU}},
-	{"start", []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
-	{"memory", []string{
+	{name: "latency", measures: []string{figures.LatencySingle, figures.LatencyStream}},
+	{name: "burst", measures: []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutFirst, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU, figures.LifeCPU}},
+	{name: "start", measures: []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
+	{name: "memory", measures: []string{
 		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.ResidentStart, figures.Heap, figures.HeapJob,
 	}},
-	{"cost", []string{figures.CostCPU, figures.CostEvents, figures.CostReconciles, figures.CostRequests}},
-	{"rest", []string{figures.Idle, figures.RestCPU, figures.Watches}},
+	{name: "cost", measures: []string{figures.CostCPU, figures.CostEvents, figures.CostReconciles, figures.CostRequests}},
+	{name: "threshold", measures: []string{figures.ThresholdResident, figures.ThresholdUnreferenced, figures.ThresholdWithout}, apart: true},
+	{name: "rest", measures: []string{figures.Idle, figures.RestCPU, figures.Watches}},
 }
 
 const (
@@ -90,8 +95,33 @@ func machineLine(run *figures.Run) string {
 	if most == 1 {
 		plural = ""
 	}
-	return fmt.Sprintf("Measured on %d CPUs (%s) with %d GiB of memory, Kubernetes %s, Go %s; %s round%s of each.",
-		m.CPUs, m.CPU, m.MemoryGiB, m.Kubernetes, m.Go, times, plural)
+	return fmt.Sprintf("Measured on %d CPUs (%s) with %d GiB of memory, Kubernetes %s, Go %s; %s round%s of each.%s",
+		m.CPUs, m.CPU, m.MemoryGiB, m.Kubernetes, m.Go, times, plural, origin(run))
+}
+
+// origin says of which commits and days the figures are, in the order of the days.
+func origin(run *figures.Run) string {
+	type source struct{ date, commit string }
+	count := map[source]int{}
+	unknown := 0
+	for i := range run.Figures {
+		if f := &run.Figures[i]; f.Commit == "" {
+			unknown++
+		} else {
+			count[source{f.Date, f.Commit}]++
+		}
+	}
+	sources := slices.SortedFunc(maps.Keys(count), func(a, b source) int {
+		return cmp.Or(cmp.Compare(a.date, b.date), cmp.Compare(a.commit, b.commit))
+	})
+	var parts []string
+	for _, s := range sources {
+		parts = append(parts, fmt.Sprintf("%d of commit `%s` on %s", count[s], s.commit, s.date))
+	}
+	if unknown > 0 {
+		parts = append(parts, fmt.Sprintf("%d of a commit that was not kept", unknown))
+	}
+	return fmt.Sprintf(" Of the %d figures, %s.", len(run.Figures), strings.Join(parts, ", "))
 }
 
 var marker = regexp.MustCompile(`<!-- (begin|end) ([a-z-]+) -->`)

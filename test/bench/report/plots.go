@@ -29,6 +29,7 @@ type look struct {
 var looks = map[string]look{
 	figures.Operator: {color.RGBA{R: 0x00, G: 0x72, B: 0xB2, A: 0xFF}, draw.CircleGlyph{}},
 	figures.Wide:     {color.RGBA{R: 0x56, G: 0xB4, B: 0xE9, A: 0xFF}, draw.RingGlyph{}},
+	figures.Single:   {color.RGBA{R: 0xE6, G: 0x9F, B: 0x00, A: 0xFF}, draw.PlusGlyph{}},
 	figures.Bare:     {color.RGBA{R: 0x22, G: 0x22, B: 0x22, A: 0xFF}, draw.SquareGlyph{}},
 	figures.Create:   {color.RGBA{R: 0x8A, G: 0x8A, B: 0x8A, A: 0xFF}, draw.BoxGlyph{}},
 	figures.Informer: {color.RGBA{R: 0xD5, G: 0x5E, B: 0x00, A: 0xFF}, draw.PyramidGlyph{}},

@@ -97,9 +97,18 @@ func simulationTable(run *figures.Run, u scaling.Units) string {
 				continue
 			}
 			rows = append(rows, []string{
-				whole(float64(n)), statistic, spread(&f), number(says[statistic]), fmt.Sprintf("%.2f", f.Median()/says[statistic]),
+				whole(float64(n)), statistic, spread(&f), number(says[statistic]), marked(f.Median() / says[statistic]),
 			})
 		}
 	}
 	return markdown(rows)
+}
+
+// marked writes what was measured against what the formula says, and marks it where the formula is off by more than one would trust.
+func marked(ratio float64) string {
+	text := fmt.Sprintf("%.2f", ratio)
+	if !(ratio >= 0.7 && ratio <= 1.4) {
+		text = "**" + text + "**"
+	}
+	return text
 }

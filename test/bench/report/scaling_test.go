@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,12 +31,18 @@ func TestTheScalingPageShowsEachClusterAndWhatWasSimulated(t *testing.T) {
 	rows := strings.Split(parts["simulation"], "\n")[2:]
 	assert.Len(t, rows, 5)
 	for _, row := range rows {
-		assert.True(t, strings.HasSuffix(row, "| 2.00 |"), row)
+		assert.True(t, strings.HasSuffix(row, "| **2.00** |"), row)
 	}
 	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", scalingPage))
 	require.NoError(t, err)
 	_, err = fill(string(page), parts)
 	assert.NoError(t, err, "it has a place for each part")
+}
+
+func TestWhereTheFormulaIsOffIsMarked(t *testing.T) {
+	for ratio, want := range map[float64]string{0.69: "**0.69**", 0.7: "0.70", 1: "1.00", 1.4: "1.40", 1.41: "**1.41**", math.NaN(): "**NaN**"} {
+		assert.Equal(t, want, marked(ratio))
+	}
 }
 
 func TestTheScalingPageSaysThatSomethingWasNotMeasured(t *testing.T) {

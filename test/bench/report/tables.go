@@ -11,7 +11,7 @@ import (
 
 // arms are the sides in the order of the columns.
 var arms = []string{
-	figures.Operator, figures.Wide, figures.Bare, figures.Create, figures.Informer, figures.Metadata, figures.List,
+	figures.Operator, figures.Single, figures.Wide, figures.Bare, figures.Create, figures.Informer, figures.Metadata, figures.List,
 }
 
 // place is where an arm stands among the others; one that is not known stands last.

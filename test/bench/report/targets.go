@@ -31,6 +31,9 @@ func (t *target) verdict(run *figures.Run) (value, verdict string) {
 	}
 }
 
+// irrelevant are the changes that select nothing.
+var irrelevant = []string{figures.Unreferenced, figures.UnreferencedPods, figures.Heartbeats, figures.StatusChurn}
+
 // targets are all that there are.
 func targets() []target {
 	var all []target
@@ -49,22 +52,25 @@ func targets() []target {
 				quotient(measure, figures.Operator, figures.Bare, "", n)))
 		}
 	}
-	all = append(all, atMost(2, "× list and decode", figures.Start+", 10,000 ChangeTriggeredJobs",
-		quotient(figures.Start, figures.Operator, figures.List, "", 10_000)))
+	for _, measure := range []string{figures.Start, figures.StartProcess} {
+		all = append(all, atMost(2, "× list and decode", measure+", 10,000 ChangeTriggeredJobs",
+			quotient(measure, figures.Operator, figures.List, "", 10_000)))
+	}
 	for _, statistic := range []string{"streaming lists", "paged lists"} {
 		all = append(all, atMost(25, "MiB more", "peak memory beside 100,000 objects, "+statistic, peakGrowth(statistic)))
 	}
 	all = append(all, atMost(1, "KiB a reference", figures.Heap+", from 10,000 to 50,000 references", heapSlope))
 	for _, arm := range []string{figures.Operator, figures.Wide} {
-		for _, statistic := range []string{figures.Unreferenced, figures.UnreferencedPods, figures.Heartbeats, figures.StatusChurn} {
+		for _, statistic := range irrelevant {
 			all = append(all, none(figures.CostReconciles+" ("+statistic+"), "+arm, figure(figures.CostReconciles, arm, statistic, 0)))
 		}
 	}
 	for _, statistic := range []string{figures.Unreferenced, figures.UnreferencedPods} {
-		all = append(all,
-			none(figures.CostEvents+" ("+statistic+"), "+figures.Operator, figure(figures.CostEvents, figures.Operator, statistic, 0)),
-			atMost(1.0/3, "× the dynamic informer's", figures.CostCPU+" ("+statistic+"), "+figures.Wide,
-				quotient(figures.CostCPU, figures.Wide, figures.Informer, statistic, 0)))
+		all = append(all, none(figures.CostEvents+" ("+statistic+"), "+figures.Operator, figure(figures.CostEvents, figures.Operator, statistic, 0)))
+	}
+	for _, statistic := range irrelevant {
+		all = append(all, atMost(1.0/3, "× the dynamic informer's", figures.CostCPU+" ("+statistic+"), "+figures.Wide,
+			quotient(figures.CostCPU, figures.Wide, figures.Informer, statistic, 0)))
 	}
 	return append(all,
 		none(figures.Idle+" but leases and watches, 10,000 ChangeTriggeredJobs", figure(figures.Idle, figures.Operator, "requests", 10_000)),

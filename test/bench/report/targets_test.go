@@ -59,6 +59,7 @@ func TestTargets(t *testing.T) {
 		{"burst, 1,000", both(figures.Burst, "", 1000, figures.Bare, []float64{4}, []float64{5}), "0.800", reached},
 		{"fan-out, 10,000", both(figures.FanOut, "", 10_000, figures.Bare, []float64{3}, []float64{4}), "0.750", missed},
 		{"start, 10,000", both(figures.Start, "", 10_000, figures.List, []float64{4}, []float64{2}), "2", reached},
+		{"start, the whole process, 10,000", both(figures.StartProcess, "", 10_000, figures.List, []float64{5}, []float64{2}), "2.50", missed},
 		{"peak memory beside 100,000 objects, paged", peaks(figures.Wide, []float64{50, 60, 50}, []float64{75, 80, 80}), "25 (20 – 30)", reached},
 		{"peak memory beside 100,000 objects, paged", peaks(figures.Operator, []float64{50}, []float64{76}), "26", missed},
 		{"peak memory beside 100,000 objects, streaming", peaks(figures.Wide, []float64{50}, []float64{76}), "", unknown},
@@ -75,6 +76,10 @@ func TestTargets(t *testing.T) {
 			figures.Figure{Measure: figures.CostCPU, Statistic: figures.Unreferenced, Arm: figures.Wide, Rounds: []float64{4}},
 			figures.Figure{Measure: figures.CostCPU, Statistic: figures.Unreferenced, Arm: figures.Informer, Rounds: []float64{12}},
 		), "0.333", reached},
+		{"CPU for 1,000 irrelevant changes (heartbeats of a Node)", taken(
+			figures.Figure{Measure: figures.CostCPU, Statistic: figures.Heartbeats, Arm: figures.Wide, Rounds: []float64{5}},
+			figures.Figure{Measure: figures.CostCPU, Statistic: figures.Heartbeats, Arm: figures.Informer, Rounds: []float64{10}},
+		), "0.500", missed},
 		{"idle", one(figures.Idle, figures.Operator, "requests", 10_000, 0, 0), "0", reached},
 		{"idle", one(figures.Idle, figures.Operator, "requests", 10_000, 0, 0.5), "0.250 (0 – 0.500)", missed},
 		{"growth", taken(
@@ -82,6 +87,10 @@ func TestTargets(t *testing.T) {
 			figures.Figure{Measure: figures.Start, Arm: figures.Operator, N: 100, Rounds: []float64{20}},
 		), "1.30", missed},
 		{"growth", one(figures.Start, figures.Operator, "", 10, 1), "", unknown},
+		{"growth", taken(
+			figures.Figure{Measure: figures.ThresholdResident, Arm: figures.Wide, N: 10, Rounds: []float64{1}},
+			figures.Figure{Measure: figures.ThresholdResident, Arm: figures.Wide, N: 100, Rounds: []float64{2000}},
+		), "", unknown},
 	} {
 		value, verdict := judge(t, c.what, c.run)
 		assert.Equal(t, [2]string{c.value, c.verdict}, [2]string{value, verdict}, "%s: %v", c.what, c.run.Figures)
