@@ -113,7 +113,7 @@ func TestWhatIsPutOffIsKnown(t *testing.T) {
 
 // Another process may have seen more, and have written it, since a status was put off; or this one has, and has had no answer.
 func TestWhatAnotherProcessHasWrittenIsBelieved(t *testing.T) {
-	t.Run("of an object", func(t *testing.T) {
+	updatePutOff := func(t *testing.T) Input {
 		in := scene(refers(objectA), counting(objectA, created), sees(objectA, sum("1")))
 		in = settled(in, Decide(in))
 		in.Observations = nil
@@ -122,6 +122,10 @@ func TestWhatAnotherProcessHasWrittenIsBelieved(t *testing.T) {
 		require.NotNil(t, d.Deferred)
 		in = settled(in, d)
 		in.Status = in.Status.DeepCopy()
+		return in
+	}
+	t.Run("of an object", func(t *testing.T) {
+		in := updatePutOff(t)
 		in.Status.ResourceHashes[0].Fields[0].Hash, in.Status.ResourceHashes[0].Exists = Absent, no
 		in.Observations = nil
 		sees(objectA, Absent)(&in)
@@ -131,14 +135,7 @@ func TestWhatAnotherProcessHasWrittenIsBelieved(t *testing.T) {
 		require.NotNil(t, Decide(in).Create, "a creation does")
 	})
 	t.Run("of an object that was there all the time", func(t *testing.T) {
-		in := scene(refers(objectA), counting(objectA, created), sees(objectA, sum("1")))
-		in = settled(in, Decide(in))
-		in.Observations = nil
-		sees(objectA, sum("2"))(&in)
-		d := Decide(in)
-		require.NotNil(t, d.Deferred)
-		in = settled(in, d)
-		in.Status = in.Status.DeepCopy()
+		in := updatePutOff(t)
 		require.NotNil(t, in.Deferred.over(in.Status), "it is the same, whoever read it")
 		in.Status.ResourceHashes[0].Fields[0].Hash = sum("3")
 		in.Observations, in.Generation, in.Spec = nil, 2, in.Spec.DeepCopy()

@@ -156,9 +156,13 @@ func (s scope) selects(selection scope) bool { return s == selection || s == sel
 func sortScopes(scopes []scope) {
 	slices.SortFunc(scopes, func(a, b scope) int {
 		order := cmp.Or(cmp.Compare(a.selector, b.selector), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
-		if order == 0 && a.metadataOnly != b.metadataOnly {
-			return map[bool]int{false: -1, true: 1}[a.metadataOnly]
+		switch {
+		case order != 0 || a.metadataOnly == b.metadataOnly:
+			return order
+		case b.metadataOnly:
+			return -1
+		default:
+			return 1
 		}
-		return order
 	})
 }

@@ -87,7 +87,7 @@ func (t throughput) round(b *testing.B, arms []*arm, round int, measure string) 
 		if measure == figures.Burst && (t.n >= 1_000 || short()) { // of fewer, what the others do beside counts as much
 			for who, time := range used {
 				f := figures.Figure{Measure: figures.TriggerCPU, Arm: a.name, Statistic: who, Unit: "ms", N: t.n, Of: counted}
-				record(f, 1000*time.Seconds()*1000/float64(t.n))
+				record(f, ofThousand(time, t.n))
 			}
 		}
 		if measure != "" {
@@ -105,16 +105,13 @@ func (t throughput) round(b *testing.B, arms []*arm, round int, measure string) 
 // arm's has nothing left to do.
 func (a *arm) volley(b *testing.B) (rate float64, used map[string]time.Duration) {
 	b.Helper()
-	processes := map[string]int{figures.Itself: a.process.Pid(), figures.Observer: os.Getpid()}
+	all := processes{figures.Itself: a.process.Pid(), figures.Observer: os.Getpid()}
 	for who, program := range map[string]string{figures.APIServer: "kube-apiserver", figures.Etcd: "etcd"} {
-		processes[who] = child(b, program)
+		all[who] = child(b, program)
 	}
 	a.process.Pause(b)
 	each(b, a.objects(), a.change)
-	used = map[string]time.Duration{}
-	for who, pid := range processes {
-		used[who] = -cpuTime(b, pid)
-	}
+	since := all.using(b)
 	began := time.Now()
 	a.process.Resume(b)
 	a.answered(b)
@@ -122,8 +119,5 @@ func (a *arm) volley(b *testing.B) (rate float64, used map[string]time.Duration)
 	rate = float64(a.n) / a.latest.Sub(began).Seconds()
 	a.mu.Unlock()
 	awaitStill(b, a.process.Pid())
-	for who, pid := range processes {
-		used[who] += cpuTime(b, pid)
-	}
-	return rate, used
+	return rate, since()
 }

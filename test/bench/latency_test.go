@@ -58,7 +58,7 @@ func BenchmarkLatency(b *testing.B) {
 			k = (k + round) % len(arms)
 			recordLatency(b, figures.LatencySingle, arms[k].name, alone[k])
 			used[k] += awaitStill(b, arms[k].process.Pid())
-			record(figures.Figure{Measure: figures.SingleCPU, Arm: arms[k].name, Unit: "ms"}, 1000*used[k].Seconds()*1000/float64(samples))
+			record(figures.Figure{Measure: figures.SingleCPU, Arm: arms[k].name, Unit: "ms"}, ofThousand(used[k], samples))
 			arms[k].sweep(b)
 		}
 		for k := range arms {

@@ -90,6 +90,29 @@ func awaitStill(b *testing.B, pid int) time.Duration {
 	}
 }
 
+// processes are some whose processor time is measured at the same time: their ids, by what they are called.
+type processes map[string]int
+
+// using begins to measure; what it returns tells what each of them has used since then.
+func (p processes) using(b *testing.B) (used func() map[string]time.Duration) {
+	b.Helper()
+	sum := map[string]time.Duration{}
+	for who, pid := range p {
+		sum[who] = -cpuTime(b, pid)
+	}
+	return func() map[string]time.Duration {
+		for who, pid := range p {
+			sum[who] += cpuTime(b, pid)
+		}
+		return sum
+	}
+}
+
+// ofThousand is the processor time for a thousand of what so many took, in ms.
+func ofThousand(used time.Duration, count int) float64 {
+	return 1000 * used.Seconds() * 1000 / float64(count)
+}
+
 // child is the id of the process that runs a program for this one.
 func child(b *testing.B, program string) int {
 	b.Helper()

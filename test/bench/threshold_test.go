@@ -83,27 +83,24 @@ func (w *thresholdWorld) take(b *testing.B, arm string, subjects, watches int, f
 	if !short() {
 		time.Sleep(atRest) // what is measured is what is left after this time
 	}
-	processes := map[string]int{figures.Itself: process.Pid(), figures.APIServer: child(b, "kube-apiserver")}
+	all := processes{figures.Itself: process.Pid(), figures.APIServer: child(b, "kube-apiserver")}
 	take := func(measure, who, unit string, value float64) {
 		record(figures.Figure{Measure: measure, Arm: arm, Statistic: who, Unit: unit, N: w.referenced, Of: "referenced objects"}, value)
 		b.Logf("%s, %s, %d, %s: %.1f %s", measure, arm, w.referenced, who, value, unit)
 	}
-	for who, pid := range processes {
+	for who, pid := range all {
 		take(figures.ThresholdResident, who, "MiB", memoryMiB(b, pid, "VmRSS"))
 	}
 	for measure, of := range map[string][2]int{
 		figures.ThresholdUnreferenced: {w.most, w.objects},
 		figures.ThresholdWithout:      {0, w.referenced},
 	} {
-		used := map[string]time.Duration{}
 		awaitStill(b, process.Pid())
-		for who, pid := range processes {
-			used[who] = -cpuTime(b, pid)
-		}
+		since := all.using(b)
 		changes := w.change(b, of[0], of[1])
 		awaitStill(b, process.Pid())
-		for who, pid := range processes {
-			take(measure, who, "ms", 1000*(used[who]+cpuTime(b, pid)).Seconds()*1000/float64(changes))
+		for who, used := range since() {
+			take(measure, who, "ms", ofThousand(used, changes))
 		}
 	}
 	m, err = process.Metrics()

@@ -43,7 +43,7 @@ func BenchmarkTrigger(b *testing.B) {
 		pace.Stop()
 		a.await(b, "ends of the Jobs", func(t *tally) bool { return t.active == 0 && t.present == objects })
 		used += awaitStill(b, a.process.Pid())
-		value := 1000 * used.Seconds() * 1000 / float64(samples)
+		value := ofThousand(used, samples)
 		record(figures.Figure{Measure: figures.LifeCPU, Arm: figures.Operator, Unit: "ms"}, value)
 		b.Logf("%s: %.0f ms", figures.LifeCPU, value)
 	}
