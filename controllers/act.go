@@ -83,7 +83,7 @@ func (r *Reconciler) takeOver(ctx context.Context, ctj *v1alpha.ChangeTriggeredJ
 		return r.refused(ctx, ctj, record, input, trigger.ReasonNameTaken, taken), nil
 	}
 	input.Jobs = slices.DeleteFunc(input.Jobs, func(j trigger.Job) bool { return j.Name == name })
-	input.Jobs = append(input.Jobs, job.Observe(existing, ctj, record.spec.merged))
+	input.Jobs = append(input.Jobs, job.Observe(existing, ctj, trigger.References(&ctj.Spec, &ctj.Status)))
 	decision := trigger.Decide(*input)
 	if decision.Create != nil {
 		// Cannot be: a Job of that name and owner counts as that number. Never create in a circle.

@@ -230,7 +230,7 @@ func (r *Reconciler) observeAndDecide(ctx context.Context, ctj *v1alpha.ChangeTr
 		return input, 0, decision, err
 	}
 	cached = len(input.Jobs)
-	decision, err = r.decide(ctx, ctj, record, &input)
+	decision, err = r.decide(ctx, ctj, &input)
 	describeDecision(span, ctj, decision)
 	return input, cached, decision, err
 }
@@ -254,7 +254,7 @@ func pollRunning(jobs []trigger.Job, cached int) time.Duration {
 
 // decide asks pkg/trigger, and reads Jobs live where that is asked for: the cache may not have them yet, or no longer
 // by their label.
-func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, input *trigger.Input) (trigger.Decision, error) {
+func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, input *trigger.Input) (trigger.Decision, error) {
 	decision := trigger.Decide(*input)
 	if len(decision.ReadJobs) == 0 {
 		return decision, nil
@@ -266,7 +266,7 @@ func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 		case client.IgnoreNotFound(err) != nil:
 			return trigger.Decision{}, fmt.Errorf("read Job %s: %w", name, err)
 		case err == nil && job.Owned(found, ctj.UID):
-			input.Jobs = append(input.Jobs, job.Observe(found, ctj, record.spec.merged))
+			input.Jobs = append(input.Jobs, job.Observe(found, ctj, trigger.References(&ctj.Spec, &ctj.Status)))
 		default:
 			input.MissingJobs = append(input.MissingJobs, name)
 		}

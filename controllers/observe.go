@@ -56,13 +56,14 @@ func (r *Reconciler) observe(ctx context.Context, ctj *v1alpha.ChangeTriggeredJo
 		Deferred:        record.deferred,
 		Marks:           record.marks,
 	}
+	merged := trigger.References(&ctj.Spec, &ctj.Status)
 	if len(problems) > 0 {
 		input.Invalid = problems.ToAggregate().Error()
 	} else {
-		input.Observations = r.observations(ctj, owner, record.spec.merged)
+		input.Observations = r.observations(ctj, owner, merged)
 	}
 
-	jobs, err := r.jobs(ctx, ctj, record.spec.merged)
+	jobs, err := r.jobs(ctx, ctj, merged)
 	if err != nil {
 		return trigger.Input{}, err
 	}

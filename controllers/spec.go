@@ -19,9 +19,7 @@ type checkedSpec struct {
 	generation int64
 	// problems are those that only an edit can mend.
 	problems field.ErrorList
-	// merged names each object, and each selection, once.
-	merged []trigger.MergedReference
-	// watched is the same for the watch engine, until it is handed over; nil where there are problems.
+	// watched are what trigger.References names, for the watch engine, until they are handed over; nil where there are problems.
 	watched []watch.Reference
 }
 
@@ -35,17 +33,15 @@ func (s *checkedSpec) handOver() []watch.Reference {
 
 // checkSpec validates a spec and compiles its field paths.
 func checkSpec(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
-	checked := &checkedSpec{
-		generation: ctj.Generation,
-		problems:   validate.Spec(ctj),
-		merged:     trigger.References(&ctj.Spec, &ctj.Status),
-	}
+	checked := &checkedSpec{generation: ctj.Generation, problems: validate.Spec(ctj)}
 	if len(checked.problems) > 0 {
 		return checked
 	}
-	watched := make([]watch.Reference, 0, len(checked.merged))
-	for _, reference := range checked.merged {
-		compiled, err := compile(reference, &ctj.Spec.Resources[reference.Index])
+	merged := trigger.References(&ctj.Spec, &ctj.Status)
+	watched := make([]watch.Reference, 0, len(merged))
+	paths := compiledPaths{}
+	for _, reference := range merged {
+		compiled, err := paths.compile(reference, &ctj.Spec.Resources[reference.Index])
 		if err != nil {
 			checked.problems = append(checked.problems, field.Invalid(field.NewPath("spec", "resources").Index(reference.Index), reference.Reference.String(), err.Error()))
 			return checked
@@ -56,16 +52,31 @@ func checkSpec(ctj *v1alpha.ChangeTriggeredJob) *checkedSpec {
 	return checked
 }
 
-func compile(reference trigger.MergedReference, written *v1alpha.ResourceReference) (watch.Reference, error) {
+// compiledPaths are the field paths of one spec: what several references select alike is kept once.
+type compiledPaths map[string]*fieldpath.Path
+
+func (known compiledPaths) path(expr string) (*fieldpath.Path, error) {
+	if path, ok := known[expr]; ok {
+		return path, nil
+	}
+	path, err := fieldpath.Compile(expr)
+	if err != nil {
+		return nil, fmt.Errorf("field %q: %w", expr, err)
+	}
+	known[expr] = path
+	return path, nil
+}
+
+func (known compiledPaths) compile(reference trigger.MergedReference, written *v1alpha.ResourceReference) (watch.Reference, error) {
 	groupVersion, err := schema.ParseGroupVersion(reference.Reference.APIVersion)
 	if err != nil {
 		return watch.Reference{}, fmt.Errorf("apiVersion: %w", err)
 	}
 	paths := make([]*fieldpath.Path, 0, len(reference.Fields))
 	for _, expr := range reference.Fields {
-		path, err := fieldpath.Compile(expr)
+		path, err := known.path(expr)
 		if err != nil {
-			return watch.Reference{}, fmt.Errorf("field %q: %w", expr, err)
+			return watch.Reference{}, err
 		}
 		paths = append(paths, path)
 	}

@@ -44,7 +44,7 @@ func FuzzStoredObject(f *testing.F) {
 		checked := checkSpec(odd.DeepCopy())
 		in := trigger.Input{Name: odd.Name, UID: odd.UID, Spec: &odd.Spec, Status: &odd.Status, HashID: "v1-0", Now: time.Unix(1e9, 0)}
 		creation := &trigger.Creation{Name: "odd-0123456789", Number: 1, Reason: trigger.ReasonChange}
-		for _, merged := range checked.merged {
+		for _, merged := range trigger.References(&odd.Spec, &odd.Status) {
 			in.Observations = append(in.Observations, trigger.Observation{Reference: merged.Reference, Fields: merged.Fields, Visibility: trigger.Forbidden})
 			creation.Changed = append(creation.Changed, trigger.Change{ObjectReference: merged.Reference, Fields: merged.Fields})
 		}

@@ -57,7 +57,7 @@ func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int
 		})
 		made = size
 		measure := func(arm string, pid int) {
-			recordMemory(b, pid, figures.PeakCluster, figures.ResidentCluster,
+			recordMemory(b, pid, map[string]string{figures.PeakCluster: peak, figures.ResidentCluster: resident},
 				figures.Figure{Arm: arm, Statistic: statistic, N: size, Of: "objects"})
 		}
 		started := func(arm string, took time.Duration) {
@@ -114,7 +114,7 @@ func BenchmarkMemoryByReferences(b *testing.B) {
 		for range takes() {
 			process := operator.Start(b, production(server.KubeConfig))
 			awaitOneMore(b, server, namespace)
-			recordMemory(b, process.Pid(), figures.PeakReferences, figures.ResidentReferences,
+			recordMemory(b, process.Pid(), map[string]string{figures.PeakReferences: peak, figures.ResidentReferences: resident, figures.OwnReferences: own},
 				figures.Figure{Arm: figures.Operator, N: size, Of: "references"})
 			process.Stop(b)
 		}
@@ -145,14 +145,21 @@ func refer(b *testing.B, server *apiserver.Server, namespace string, from, to, s
 	return names
 }
 
-// recordMemory records the peak and what is resident once the process is at rest.
-func recordMemory(b *testing.B, pid int, peak, resident string, f figures.Figure) {
+// What the kernel knows of a process' memory, as it calls it.
+const (
+	peak     = "VmHWM"
+	resident = "VmRSS"
+	own      = "RssAnon"
+)
+
+// recordMemory records what the kernel knows of the memory once the process is at rest, each as a measure.
+func recordMemory(b *testing.B, pid int, measures map[string]string, f figures.Figure) {
 	b.Helper()
 	if !short() {
 		time.Sleep(atRest) // what is measured is what is left after this time
 	}
 	f.Unit = "MiB"
-	for measure, what := range map[string]string{peak: "VmHWM", resident: "VmRSS"} {
+	for measure, what := range measures {
 		f.Measure = measure
 		value := memoryMiB(b, pid, what)
 		record(f, value)

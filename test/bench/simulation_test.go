@@ -144,7 +144,7 @@ func (s *simulation) measure(b *testing.B, during time.Duration) {
 		scaling.CPU:      1000 * used.Seconds() / seconds,
 		scaling.Read:     1024 * (proxy.readMiB() - read) / seconds,
 		scaling.Requests: (requests() - asked) / seconds,
-		scaling.Memory:   memoryMiB(b, process.Pid(), "VmRSS"),
+		scaling.Memory:   memoryMiB(b, process.Pid(), resident),
 	} {
 		record(figures.Figure{
 			Measure: figures.Simulation, Arm: figures.Operator, Statistic: statistic, Unit: "as named", N: s.nodes, Of: "Nodes",

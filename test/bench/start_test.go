@@ -152,7 +152,7 @@ func BenchmarkStart(b *testing.B) {
 			compared := awaitCompared(b, process, size)
 			w.record(b, figures.Start, figures.Operator, "s", compared.Sub(acquired(b, w.server)).Seconds())
 			w.record(b, figures.StartProcess, figures.Operator, "s", compared.Sub(began).Seconds())
-			w.record(b, figures.ResidentStart, figures.Operator, "MiB", memoryMiB(b, process.Pid(), "VmRSS"))
+			w.record(b, figures.ResidentStart, figures.Operator, "MiB", memoryMiB(b, process.Pid(), resident))
 			process.Stop(b)
 			itself, whole := w.list(b, w.server.KubeConfig)
 			w.record(b, figures.Start, figures.List, "s", itself)

@@ -89,7 +89,7 @@ func (w *thresholdWorld) take(b *testing.B, arm string, subjects, watches int, f
 		b.Logf("%s, %s, %d, %s: %.1f %s", measure, arm, w.referenced, who, value, unit)
 	}
 	for who, pid := range all {
-		take(figures.ThresholdResident, who, "MiB", memoryMiB(b, pid, "VmRSS"))
+		take(figures.ThresholdResident, who, "MiB", memoryMiB(b, pid, resident))
 	}
 	for measure, of := range map[string][2]int{
 		figures.ThresholdUnreferenced: {w.most, w.objects},

@@ -37,6 +37,9 @@ const (
 	PeakReferences = "peak memory by references"
 	// ResidentReferences is the resident memory at rest then, in MiB.
 	ResidentReferences = "resident memory by references"
+	// OwnReferences is what of that is heap and stacks (RssAnon), in MiB: the rest are pages of the program's file, which the kernel
+	// drops and reads again where memory is short.
+	OwnReferences = "memory of its own by references"
 	// Heap is what N references add to the live heap of pkg/watch, in KiB.
 	Heap = "live heap of pkg/watch"
 	// CostCPU is the processor time for 1,000 changes that select nothing, in ms. Statistics: Unreferenced, UnreferencedPods, Heartbeats,

@@ -24,7 +24,8 @@ var sections = []section{
 	{name: "burst", measures: []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutFirst, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU, figures.LifeCPU}},
 	{name: "start", measures: []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
 	{name: "memory", measures: []string{
-		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.ResidentStart, figures.Heap, figures.HeapJob,
+		figures.PeakCluster, figures.ResidentCluster, figures.PeakReferences, figures.ResidentReferences, figures.OwnReferences,
+		figures.ResidentStart, figures.Heap, figures.HeapJob,
 	}},
 	{name: "cost", measures: []string{figures.CostCPU, figures.CostEvents, figures.CostReconciles, figures.CostRequests}},
 	{name: "threshold", measures: []string{figures.ThresholdResident, figures.ThresholdUnreferenced, figures.ThresholdWithout}, apart: true},
