@@ -319,7 +319,7 @@ func (w *costWorld) rival(b *testing.B, arm, mode string, way *irrelevance) {
 	}
 	slices.Sort(names)
 	changes := filepath.Join(b.TempDir(), "changes")
-	args := watchArgs(mode, way.resource, way.reference.Kind, names, way.reference.Fields[0], "--changes="+changes)
+	args := watchArgs(b, mode, way.resource, way.reference.Kind, names, way.reference.Fields[0], "--changes="+changes)
 	process := startRival(b, w.users[arm], mode, args...)
 	awaitStill(b, process.Pid())
 	w.measure(b, arm, process.Pid(), way)

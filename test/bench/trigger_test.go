@@ -37,7 +37,7 @@ func BenchmarkTrigger(b *testing.B) {
 		pace := time.NewTicker(100 * time.Millisecond) // the end of a Job takes as long as its beginning
 		for range samples {
 			<-pace.C
-			a.stream(b, next, 1)
+			a.stream(b, next, 1, 1)
 			next = (next + 1) % objects
 		}
 		pace.Stop()

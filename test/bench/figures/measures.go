@@ -6,6 +6,8 @@ const (
 	LatencySingle = "latency, one at a time"
 	// LatencyStream is the same at 100 changes a second.
 	LatencyStream = "latency at 100 changes/s"
+	// LatencyHalf is the same at 50.
+	LatencyHalf = "latency at 50 changes/s"
 	// Burst is how many Jobs/s come of N references that change at once.
 	Burst = "burst"
 	// BurstFirst is the same for the first Jobs of a process, before each of which the operator reads live.

@@ -20,7 +20,7 @@ type section struct {
 }
 
 var sections = []section{
-	{name: "latency", measures: []string{figures.LatencySingle, figures.LatencyStream}},
+	{name: "latency", measures: []string{figures.LatencySingle, figures.LatencyHalf, figures.LatencyStream}},
 	{name: "burst", measures: []string{figures.Burst, figures.BurstJobs, figures.BurstFirst, figures.FanOut, figures.FanOutFirst, figures.FanOutJobs, figures.TriggerCPU, figures.SingleCPU, figures.LifeCPU}},
 	{name: "start", measures: []string{figures.Start, figures.StartProcess, figures.StartCluster, figures.StartBytes}},
 	{name: "memory", measures: []string{

@@ -33,7 +33,7 @@ type referencedFlags struct{ resource, names, fields, changes *string }
 func newReferencedFlags(fs *flag.FlagSet) *referencedFlags {
 	return &referencedFlags{
 		resource: fs.String("resource", "", "what is watched, as version/resource or group/version/resource"),
-		names:    fs.String("names", "", "the objects that count, as namespace/name or name, separated by commas"),
+		names:    fs.String("names", "", "file with the objects that count, as namespace/name or name, a line each"),
 		fields:   fs.String("fields", "*", "the paths that count in them, separated by commas"),
 		changes:  fs.String("changes", os.DevNull, "file to which the names of changed objects are appended"),
 	}
@@ -44,9 +44,13 @@ func (f *referencedFlags) open() (*referenced, error) {
 	if err != nil {
 		return nil, err
 	}
+	names, err := os.ReadFile(*f.names)
+	if err != nil {
+		return nil, err
+	}
 	r := &referenced{resource: resource, digests: map[string][]fieldpath.Digest{}}
-	for name := range strings.SplitSeq(*f.names, ",") {
-		r.digests[name] = nil
+	for name := range strings.Lines(string(names)) {
+		r.digests[strings.TrimSuffix(name, "\n")] = nil
 	}
 	for expr := range strings.SplitSeq(*f.fields, ",") {
 		path, err := fieldpath.Compile(expr)
