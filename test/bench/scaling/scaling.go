@@ -91,8 +91,9 @@ type Cluster struct {
 	Crowds []Crowd
 	// Watches is how many there are.
 	Watches int
-	// Triggers is how many there are a second.
-	Triggers float64
+	// Triggers is how many there are a second, and Firsts how many of them are the first of their ChangeTriggeredJob in the process, before
+	// which it is read live.
+	Triggers, Firsts float64
 }
 
 // Crowd is all objects of a kind that the operator's watches cover.
@@ -158,7 +159,7 @@ func (u Units) Needs(c Cluster) Needs {
 		CPU:         (u.Rest + reading + c.Triggers*u.Trigger) / 1000,
 		Memory:      u.Base + (float64(c.ChangeTriggeredJobs)*u.ChangeTriggeredJob+more*u.Reference+jobs*u.Job)/1024,
 		Read:        streamed + c.Triggers*(statuses*StatusKiB+tellings*JobKiB),
-		Requests:    c.Triggers*writes + min(events, c.Triggers) + float64(c.Watches)/renewal + 1/lease,
+		Requests:    c.Triggers*writes + c.Firsts + min(events, c.Triggers) + float64(c.Watches)/renewal + 1/lease,
 		Start:       u.StartBase + (float64(c.ChangeTriggeredJobs)*u.Start+listing)/1000,
 		ServerShare: c.Triggers / u.Triggers,
 	}
@@ -166,7 +167,7 @@ func (u Units) Needs(c Cluster) Needs {
 
 // Simulated is the cluster of so many Nodes that the formula is checked against: 30 Pods and 2 ChangeTriggeredJobs for each Node, of two
 // ConfigMaps and a Pod each, in a namespace for ten Nodes; every four seconds one Pod of each Node changes its status, and every hundred a
-// ConfigMap of each Node changes what is referenced.
+// ConfigMap of each Node changes what is referenced, in a minute never twice for the same ChangeTriggeredJob.
 func Simulated(nodes int) Cluster {
 	return Cluster{
 		Name:                fmt.Sprintf("%d Nodes", nodes),
@@ -175,7 +176,7 @@ func Simulated(nodes int) Cluster {
 			{Kind: "Pods", Objects: 30 * nodes, KiB: figures.PodKiB, Changes: float64(nodes) / 4, ManyFields: true},
 			{Kind: "ConfigMaps", Objects: 4 * nodes, KiB: 1.5},
 		},
-		Watches: 4, Triggers: float64(nodes) / 100,
+		Watches: 4, Triggers: float64(nodes) / 100, Firsts: float64(nodes) / 100,
 	}
 }
 

@@ -83,6 +83,10 @@ func TestNeeds(t *testing.T) {
 			Cluster{Triggers: 5},
 			Needs{Memory: 50, CPU: 0.012, Read: 135, Requests: 25.5, Start: 0.1, ServerShare: 0.02},
 		},
+		"the first ones of a process, before each of which is a live read": {
+			Cluster{Triggers: 5, Firsts: 5},
+			Needs{Memory: 50, CPU: 0.012, Read: 135, Requests: 30.5, Start: 0.1, ServerShare: 0.02},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := u.Needs(c.cluster)
