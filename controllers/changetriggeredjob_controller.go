@@ -259,6 +259,7 @@ func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 	if len(decision.ReadJobs) == 0 {
 		return decision, nil
 	}
+	references := trigger.References(&ctj.Spec, &ctj.Status)
 	for _, name := range decision.ReadJobs {
 		found := &batchv1.Job{}
 		err := r.Live.Get(ctx, types.NamespacedName{Namespace: ctj.Namespace, Name: name}, found)
@@ -266,7 +267,7 @@ func (r *Reconciler) decide(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 		case client.IgnoreNotFound(err) != nil:
 			return trigger.Decision{}, fmt.Errorf("read Job %s: %w", name, err)
 		case err == nil && job.Owned(found, ctj.UID):
-			input.Jobs = append(input.Jobs, job.Observe(found, ctj, trigger.References(&ctj.Spec, &ctj.Status)))
+			input.Jobs = append(input.Jobs, job.Observe(found, ctj, references))
 		default:
 			input.MissingJobs = append(input.MissingJobs, name)
 		}
