@@ -76,15 +76,24 @@ func memoryByCluster(b *testing.B, statistic string, streaming bool, sizes []int
 			if round > 0 {
 				continue // the rivals are far off, and slow
 			}
-			for mode, arm := range map[string]string{"informer": figures.Informer, "metadata": figures.Metadata} {
+			for mode, arm := range watchers {
 				began := time.Now()
-				rival := startRival(b, server.KubeConfig, mode, watchArgs(b, mode, "v1/configmaps", "ConfigMap", names, "data")...)
+				rival := startWatcher(b, server, mode, names)
 				started(arm, time.Since(began))
 				measure(arm, rival.Pid())
 				rival.stop(b)
 			}
 		}
 	}
+}
+
+// watchers are the rivals that watch, by their modes.
+var watchers = map[string]string{"informer": figures.Informer, "metadata": figures.Metadata}
+
+// startWatcher starts one of them, to which the data of the named ConfigMaps count.
+func startWatcher(b *testing.B, server *apiserver.Server, mode string, names []string) *rivalProcess {
+	b.Helper()
+	return startRival(b, server.KubeConfig, mode, watchArgs(b, mode, "v1/configmaps", "ConfigMap", names, "data")...)
 }
 
 // watchArgs are the arguments of a rival that watches.
@@ -126,8 +135,8 @@ func BenchmarkMemoryByReferences(b *testing.B) {
 			measure(figures.Operator, process.Pid(), size)
 			process.Stop(b)
 		}
-		for mode, arm := range map[string]string{"informer": figures.Informer, "metadata": figures.Metadata} { // far off, and slow: once
-			rival := startRival(b, server.KubeConfig, mode, watchArgs(b, mode, "v1/configmaps", "ConfigMap", names, "data")...)
+		for mode, arm := range watchers { // far off, and slow: once
+			rival := startWatcher(b, server, mode, names)
 			measure(arm, rival.Pid(), size)
 			rival.stop(b)
 		}
@@ -166,13 +175,13 @@ const (
 )
 
 // recordMemory records what the kernel knows of the memory once the process is at rest, each as a measure.
-func recordMemory(b *testing.B, pid int, measures map[string]string, f figures.Figure) {
+func recordMemory(b *testing.B, pid int, by map[string]string, f figures.Figure) {
 	b.Helper()
 	if !short() {
 		time.Sleep(atRest) // what is measured is what is left after this time
 	}
 	f.Unit = "MiB"
-	for measure, what := range measures {
+	for measure, what := range by {
 		f.Measure = measure
 		value := memoryMiB(b, pid, what)
 		record(f, value)
