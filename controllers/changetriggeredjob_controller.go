@@ -208,6 +208,12 @@ func (r *Reconciler) reconcile(ctx context.Context, ctj *v1alpha.ChangeTriggered
 		}
 	}
 	if err := r.writeStatus(ctx, ctj, record, decision, input.Jobs); err != nil {
+		if decision.Create != nil {
+			// The Job is there, and no status names it. If what is decided anew needs no Job, because of the edit that this write met
+			// or because the state is back at its baseline, its event alone makes it known. If that went by as an echo
+			// already, the cache, which is brought up to date first, has the Job for the next decision.
+			r.memory.echoes.expectJob(client.ObjectKeyFromObject(ctj), "")
+		}
 		return ctrl.Result{}, err
 	}
 	record.countUnlisted(statusOf(ctj, decision), input.Jobs)

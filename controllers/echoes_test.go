@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
+	"github.com/nusnewob/kube-changejob/pkg/job"
+	"github.com/nusnewob/kube-changejob/pkg/trigger"
 )
 
 var echoOwner = types.NamespacedName{Namespace: "ns", Name: "ctj"}
@@ -142,4 +145,34 @@ func TestAnEventThatWentByUnheardIsNotWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, wait)
 	assert.Equal(t, "7", ctj.ResourceVersion)
+}
+
+// The Job is created, and no cache tells of it yet. Its status meets an edit that suspends, so that what is decided anew creates none: no status
+// names the Job, and nothing but its event makes it known.
+func TestAJobThatNoStatusNamesIsHeardOf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var created atomic.Pointer[batchv1.Job]
+	w.operate(withFaults(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			made, ok := o.(*batchv1.Job)
+			if !ok || made.Labels[job.OwnerLabel] != "ctj" {
+				return c.Create(ctx, o, opts...)
+			}
+			created.Store(made.DeepCopy())
+			w.edit("ctj", func(s *v1alpha.ChangeTriggeredJobSpec) { s.Suspend = new(true) })
+			return nil
+		},
+	}))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	w.change("config", "2")
+	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
+		requireCondition(c, ctj, "Progressing", metav1.ConditionTrue, trigger.ReasonSuspended)
+	})
+	w.settled()
+
+	require.NoError(t, w.Create(t.Context(), created.Load())) // now the caches tell of it
+	w.triggered("ctj", 1)
 }
