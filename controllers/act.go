@@ -46,12 +46,17 @@ func (r *Reconciler) create(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob
 		logger.Info("Triggered", "reason", decision.Create.Reason, "changed", decision.Create.Changed)
 		return decision, nil
 	case apierrors.IsAlreadyExists(err):
-		return r.takeOver(ctx, ctj, record, input, built.Name)
+		return r.takeOverLive(ctx, ctj, record, input, built.Name)
 	case apierrors.IsInvalid(err):
 		return r.refused(ctx, ctj, record, input, trigger.ReasonInvalidSpec, err), nil
 	case refusedForNow(err):
-		// It may exist all the same, if it was the time to answer that ran out: then it is taken over.
+		// It may exist all the same, if it was the time to answer that ran out: then it is taken over. Its event has gone by as an echo if
+		// it came before this answer, and the cache, which is brought up to date first, has the Job; else it is still to come, and is heard.
 		record.readLive = true
+		existing := &batchv1.Job{}
+		if r.Client.Get(ctx, client.ObjectKeyFromObject(built), existing) == nil && job.Owned(existing, ctj.UID) {
+			return r.takeOver(ctx, ctj, input, existing)
+		}
 		return r.refused(ctx, ctj, record, input, trigger.ReasonJobNotCreated, err), nil
 	default:
 		// The answer was lost, or never came: the Job may exist.
@@ -68,8 +73,8 @@ func refusedForNow(err error) bool {
 	return errors.As(err, &answer) && !apierrors.IsConflict(err)
 }
 
-// takeOver decides anew with the Job that already has the name.
-func (r *Reconciler) takeOver(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, input *trigger.Input, name string) (trigger.Decision, error) {
+// takeOverLive reads the Job that already has the name, and decides anew with it.
+func (r *Reconciler) takeOverLive(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, record *record, input *trigger.Input, name string) (trigger.Decision, error) {
 	existing := &batchv1.Job{}
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: ctj.Namespace, Name: name}, existing)
 	switch {
@@ -82,6 +87,12 @@ func (r *Reconciler) takeOver(ctx context.Context, ctj *v1alpha.ChangeTriggeredJ
 		taken := fmt.Errorf("a Job named %s exists that does not belong to this ChangeTriggeredJob", name)
 		return r.refused(ctx, ctj, record, input, trigger.ReasonNameTaken, taken), nil
 	}
+	return r.takeOver(ctx, ctj, input, existing)
+}
+
+// takeOver decides anew with a Job of ours that is there already.
+func (r *Reconciler) takeOver(ctx context.Context, ctj *v1alpha.ChangeTriggeredJob, input *trigger.Input, existing *batchv1.Job) (trigger.Decision, error) {
+	name := existing.Name
 	input.Jobs = slices.DeleteFunc(input.Jobs, func(j trigger.Job) bool { return j.Name == name })
 	input.Jobs = append(input.Jobs, job.Observe(existing, ctj, trigger.References(&ctj.Spec, &ctj.Status)))
 	decision := trigger.Decide(*input)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -118,6 +119,35 @@ func TestEveryFaultOfAWriteEndsInOneJobForOneChange(t *testing.T) {
 			assert.Equal(t, int64(1), w.get("ctj").Status.TriggerCount)
 		})
 	}
+}
+
+// The answer to a create comes after the cache has the Job, whose event is an echo then, and says that it failed.
+func TestAJobThatIsThereAfterAllIsTakenOverAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var refusals atomic.Int64
+	w.operate(withFaults(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if err := c.Create(ctx, o, opts...); err != nil || !isJob(o) {
+				return err
+			}
+			assert.Eventually(t, func() bool { return c.Get(ctx, client.ObjectKeyFromObject(o), &batchv1.Job{}) == nil }, patience, tick)
+			return failed()
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			ctj, ok := o.(*v1alpha.ChangeTriggeredJob)
+			if ok && meta.IsStatusConditionTrue(ctj.Status.Conditions, trigger.ConditionDegraded) {
+				refusals.Add(1)
+			}
+			return c.SubResource(sub).Update(ctx, o, opts...)
+		},
+	}))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	w.change("config", "2")
+	w.triggered("ctj", 1)
+	assert.Zero(t, refusals.Load(), "no status says that the Job was not created")
 }
 
 func isJob(o client.Object) bool { _, ok := o.(*batchv1.Job); return ok }

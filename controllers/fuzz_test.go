@@ -560,7 +560,17 @@ type cached struct {
 	*process
 }
 
-func (c cached) Get(_ context.Context, _ client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+func (c cached) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	if found, ok := object.(*batchv1.Job); ok {
+		stored := c.jobs[c.cachedJobs]
+		i := slices.IndexFunc(stored, func(j batchv1.Job) bool { return j.Name == key.Name })
+		if i < 0 {
+			return notFound(key.Name)
+		}
+		stored[i].DeepCopyInto(found)
+		_, err := job.Strip(found)
+		return err
+	}
 	c.decidedOn = c.ctjs[c.cachedCTJ]
 	c.decidedOn.DeepCopyInto(object.(*v1alpha.ChangeTriggeredJob))
 	return nil
