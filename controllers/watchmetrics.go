@@ -18,7 +18,8 @@ var (
 			"another error, or with what cannot be read.",
 		Labels: []metrics.Label{{Name: "reason", Values: watch.Failures}}})
 	watches = metrics.Describe(metrics.Definition{Name: "changejob_watches", Type: metrics.Gauge, Leader: true,
-		Help: "Watches on what is referenced, by what each covers and whether it sees that. polled are those that are lists instead, " +
+		Help: "Watches on what is referenced, by what each covers and whether it sees that. forbidden are those of which the operator may not read what they cover: the " +
+			"ChangeTriggeredJobs that reference it say so, in changejob_degraded. polled are those that are lists instead, " +
 			"every --poll-interval, since the kind cannot be watched.",
 		Labels: []metrics.Label{{Name: "scope", Values: watch.Scopes}, {Name: "state", Values: watch.WatchStates}}})
 	watchedKinds = metrics.Describe(metrics.Definition{Name: "changejob_watched_kinds", Type: metrics.Gauge, Leader: true,

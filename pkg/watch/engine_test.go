@@ -259,6 +259,7 @@ func TestDeniedScopesFallBackToNarrowerOnes(t *testing.T) {
 		forbidden := p.eventuallyState(named("denied"), Forbidden)
 		require.Empty(t, forbidden.Digests)
 		require.ErrorContains(t, forbidden.Err, user)
+		require.Equal(t, map[Watching]int{{"object", WatchSynced}: 1, {"object", WatchForbidden}: 1}, p.Stats().Watches)
 		since := p.see(named("granted")).Since
 
 		put(t, server, configMap(namespace, "granted", "a", "2"))

@@ -48,6 +48,9 @@ func retryAfter(err error) time.Duration {
 	return min(time.Duration(seconds)*time.Second, maxBackoff)
 }
 
+// isForbidden says whether the API server does not let us, whoever it takes us for.
+func isForbidden(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }
+
 // lasting says whether an error comes of what is to be read rather than of a server that is down or busy. A proxy in
 // front of one that is down answers with other codes than 500, which are read as internal errors, too.
 func lasting(err error) bool {

@@ -39,8 +39,9 @@ type run struct {
 	// tally counts what the read of the whole scope that is under way keeps of each selection.
 	tally tally
 
-	// failures counts those since the run was last synced.
-	failures int
+	// failures counts those since the run was last synced, and forbidden is true where the last of them was for want of rights.
+	failures  int
+	forbidden bool
 
 	// joins are entries that joined while the run was synced: they are read one by one. joining is true
 	// while a goroutine does it, which joined wakes; it holds at most one wake-up.
@@ -191,6 +192,7 @@ func (r *run) failed(err error, wake wakeups) (again bool) {
 	k.engine.counts.failed(err)
 	r.synced = false
 	r.failures++
+	r.forbidden = isForbidden(err)
 	defer k.retire()
 	denied := k.narrower(r.scope) && (apierrors.IsForbidden(err) || (r.failures >= manyFailures && lasting(err)))
 	if denied && k.selections[r.scope] != nil {
@@ -200,7 +202,7 @@ func (r *run) failed(err error, wake wakeups) (again bool) {
 	case denied && k.selections[r.scope] == nil:
 		k.deny(r)
 		return false
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+	case r.forbidden:
 		r.lost(Forbidden, err, wake)
 	case apierrors.IsMethodNotSupported(err) && !r.polled:
 		r.polled = true
@@ -222,7 +224,7 @@ func (r *run) broken(err error) {
 			return
 		}
 		k.engine.counts.failed(err)
-		r.synced = false
+		r.synced, r.forbidden = false, isForbidden(err)
 		r.lost(NotSynced, err, wake)
 		k.retire()
 	})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -375,7 +374,7 @@ func visible(ent *entry, holds []hold, since time.Time) Observation {
 	}
 	if !known {
 		o.State, o.Err = NotSynced, ent.unread
-		if apierrors.IsForbidden(o.Err) || apierrors.IsUnauthorized(o.Err) {
+		if isForbidden(o.Err) {
 			o.State = Forbidden
 		}
 	}

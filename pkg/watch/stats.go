@@ -46,12 +46,14 @@ const (
 	WatchSynced = "synced"
 	// WatchNotSynced does not see its scope, or not yet.
 	WatchNotSynced = "notSynced"
+	// WatchForbidden does not see its scope for want of rights. Those who reference what is in it are told.
+	WatchForbidden = "forbidden"
 	// WatchPolled cannot be: its scope is listed again and again.
 	WatchPolled = "polled"
 )
 
 // WatchStates are what can be said of a watch.
-var WatchStates = []string{WatchSynced, WatchNotSynced, WatchPolled}
+var WatchStates = []string{WatchSynced, WatchNotSynced, WatchForbidden, WatchPolled}
 
 // Why a watch or the read of a scope failed.
 const (
@@ -75,7 +77,7 @@ type counts struct {
 func (c *counts) failed(err error) {
 	status, malformed := apierrors.APIStatus(nil), (*malformedError)(nil)
 	switch {
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+	case isForbidden(err):
 		c.forbidden.Add(1)
 	case apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err):
 		c.notServed.Add(1)
@@ -128,6 +130,8 @@ func (r *run) state() Watching {
 		w.State = WatchPolled
 	case r.synced:
 		w.State = WatchSynced
+	case r.forbidden:
+		w.State = WatchForbidden
 	}
 	return w
 }

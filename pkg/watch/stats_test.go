@@ -106,11 +106,14 @@ func TestWatchesAreCountedByWhatTheyCoverAndWhetherTheySeeIt(t *testing.T) {
 		{scope: scope{name: "node"}, synced: true},
 		{scope: scope{namespace: "ns", name: "one"}, synced: true},
 		{scope: scope{namespace: "polled"}, synced: true, polled: true},
+		{scope: scope{namespace: "ns", name: "secret"}, forbidden: true},
+		{scope: scope{namespace: "granted"}, synced: true, forbidden: true},
 	} {
 		r.kind.runs[other.scope] = other
 	}
 	assert.Equal(t, map[Watching]int{
 		{"namespace", WatchNotSynced}: 1, {"cluster", WatchSynced}: 1, {"object", WatchSynced}: 2, {"namespace", WatchPolled}: 1,
+		{"object", WatchForbidden}: 1, {"namespace", WatchSynced}: 1,
 	}, e.Stats().Watches)
 }
 

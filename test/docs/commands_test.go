@@ -20,11 +20,11 @@ var exceptions = []struct {
 	{regexp.MustCompile(`^make (demo|test)\b`), "CI runs them, as does a test of hack/demo"},
 	{regexp.MustCompile(`^kubectl logs `), "no container runs without a node"},
 	{regexp.MustCompile(`^kubectl run `), "no container runs without a node"},
-	{regexp.MustCompile(`^kubectl wait .*deployment/kube-changejob-controller-manager$`), "no container runs without a node"},
+	{regexp.MustCompile(`^kubectl rollout status .*deployment/kube-changejob-controller-manager$`), "no container runs without a node"},
 	{regexp.MustCompile(`^helm install `), "needs a registry that has the chart: test/manifests runs it from the work tree, make e2e from a registry"},
 	{regexp.MustCompile(`^operator-sdk run bundle `), "needs OLM: make e2e runs it"},
 	{regexp.MustCompile(`^kubectl (apply -f olm.yaml|create namespace kube-changejob-system)$`), "needs OLM: make e2e applies the like"},
-	{regexp.MustCompile(`^kubectl (get|delete) (clusterserviceversions?|subscription) `), "needs OLM: make e2e runs it"},
+	{regexp.MustCompile(`^kubectl (get|delete|patch) (clusterserviceversions?|subscription|catalogsource|operatorgroup) `), "needs OLM: make e2e runs it"},
 	{regexp.MustCompile(`^kubectl apply -k .*/config/(certmanager|prometheus)$`), "needs kinds of cert-manager and the Prometheus operator; test/manifests renders them"},
 }
 

@@ -52,6 +52,22 @@ func anchors(page string) []string {
 	return all
 }
 
+func TestEveryPageNamesTheVersionOfTheMakefile(t *testing.T) {
+	root, err := apiserver.Root()
+	require.NoError(t, err)
+	version := regexp.MustCompile(`(?m)^VERSION \?= (\S+)$`).FindStringSubmatch(read(t, filepath.Join(root, "Makefile")))
+	require.NotNil(t, version)
+	named := regexp.MustCompile(`(?:--version |kube-changejob(?:-\w+)?:v|kube-changejob\.v|\?ref=v)(\d+\.\d+\.\d+(?:-[\w.]+)?)`)
+	found := 0
+	for _, file := range texts(t) {
+		for _, match := range named.FindAllStringSubmatch(read(t, file), -1) {
+			found++
+			assert.Equal(t, version[1], match[1], "%s: %s", file, match[0])
+		}
+	}
+	assert.Greater(t, found, 10)
+}
+
 func TestEveryReasonIsDocumented(t *testing.T) {
 	root, err := apiserver.Root()
 	require.NoError(t, err)

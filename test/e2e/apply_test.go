@@ -24,7 +24,7 @@ func deploy(t *testing.T, folder string) {
 		released := regexp.MustCompile(`image: ghcr\.io/nusnewob/kube-changejob:\S+`)
 		apply(t, released.ReplaceAllString(kubectl(t, "kustomize", folder), "image: "+image))
 	}
-	kubectl(t, "wait", "--namespace="+operatorNamespace, "--for=condition=Available", "--timeout=5m", "deployment/"+operatorName)
+	kubectl(t, "rollout", "status", "--namespace="+operatorNamespace, "--timeout=5m", "deployment/"+operatorName)
 }
 
 // remove takes it away as the documentation says, whichever folder it came from.

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,21 @@ func TestApplyKustomizeWithCertManager(t *testing.T) {
 	theOperatorMakesItsOwnAgain(t)
 	theWebhookRefuses(t, mine)
 	anotherChangeRunsAContainer(t, mine, 3)
+	certManagerTakesOver(t)
+	theWebhookRefuses(t, mine)
 	remove(t)
+}
+
+// certManagerTakesOver applies config/certmanager over config/default, and deletes what the operator no longer needs, as the page says.
+func certManagerTakesOver(t *testing.T) {
+	t.Helper()
+	before := pods(t)
+	deploy(t, "config/certmanager")
+	replacedBy(t, before, 1)
+	theAuthorityIsInjected(t)
+	tidied := regexp.MustCompile("`kubectl (delete -n kube-changejob-system secret/[^`]+)`").FindStringSubmatch(testdata(t, "docs", "installation.md"))
+	require.NotNil(t, tidied)
+	kubectl(t, strings.Fields(tidied[1])...)
 }
 
 // theOperatorMakesItsOwnAgain applies config/default over config/certmanager. cert-manager's Certificates stay, since kubectl prunes nothing, and what

@@ -154,8 +154,8 @@ func unsubscribe(t *testing.T, csv string) {
 	kubectl(t, "delete", "subscription", packageName, "--namespace="+operatorNamespace)
 	kubectl(t, "delete", "clusterserviceversion", csv, "--namespace="+operatorNamespace)
 	kubectl(t, "delete", "catalogsource", catalogName, "--namespace="+operatorNamespace)
-	leavesLittle(t)
 	kubectl(t, "delete", "operatorgroup", groupName, "--namespace="+operatorNamespace)
+	leavesLittle(t)
 }
 
 // leavesLittle checks what stays of an operator that OLM has removed, and removes that.

@@ -100,7 +100,7 @@ func TestARelease(t *testing.T) {
 
 	step("the chart is installed", func(t *testing.T) {
 		notes := i.helm(t, "install", release, olderChart(t), "--create-namespace")
-		assert.Contains(t, notes, "kubectl wait -n "+system)
+		assert.Contains(t, notes, "kubectl rollout status -n "+system)
 		assert.Contains(t, i.columns(t), "Older")
 	})
 	restart()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,6 +49,7 @@ func dashboard(t *testing.T) (panels []panel) {
 func TestTheDashboardShowsMetricsThatThereAre(t *testing.T) {
 	all := served(t)
 	legend := regexp.MustCompile(`{{(\w+)}}`)
+	ours := regexp.MustCompile(`(controller|name)="changetriggeredjob"|and on \(pod\) changejob_build_info{`)
 	shown, ids := map[string]bool{}, map[int]bool{}
 	for _, p := range dashboard(t) {
 		assert.False(t, ids[p.ID], "%s: two panels have its id", p.Title)
@@ -59,6 +61,9 @@ func TestTheDashboardShowsMetricsThatThereAre(t *testing.T) {
 			names, labels := check(t, all, target.Expr, p.Title)
 			for _, name := range names {
 				shown[name] = true
+				if !strings.HasPrefix(name, "changejob_") {
+					assert.Regexp(t, ours, target.Expr, "%s: in all namespaces, that is the sum of everybody who serves %s", p.Title, name)
+				}
 			}
 			for _, match := range legend.FindAllStringSubmatch(target.LegendFormat, -1) {
 				assert.Contains(t, labels, match[1], "%s: its legend", p.Title)

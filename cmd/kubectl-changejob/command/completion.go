@@ -72,7 +72,7 @@ func (p *plugin) completeNames(number howMany) cobra.CompletionFunc {
 		if number == one && len(given) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		ctx, cancel := completing(cmd)
+		ctx, cancel := p.completing(cmd)
 		defer cancel()
 		c, err := p.cluster(quiet)
 		if err != nil {
@@ -94,7 +94,7 @@ func (p *plugin) completeNames(number howMany) cobra.CompletionFunc {
 
 // completeNamespaces completes names of namespaces.
 func (p *plugin) completeNamespaces(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := completing(cmd)
+	ctx, cancel := p.completing(cmd)
 	defer cancel()
 	c, err := p.cluster(quiet)
 	if err != nil {
@@ -111,7 +111,11 @@ func (p *plugin) completeNamespaces(cmd *cobra.Command, _ []string, _ string) ([
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func completing(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+// completing bounds what a completion asks of the cluster. The client's discovery does not hear of the context, so that requests have
+// the bound, too.
+func (p *plugin) completing(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	bound := completionPatience.String()
+	p.flags.Timeout = &bound
 	ctx := cmd.Context()
 	if ctx == nil {
 		ctx = context.Background()

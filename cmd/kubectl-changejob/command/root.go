@@ -6,6 +6,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -41,15 +42,40 @@ type plugin struct {
 	flags *genericclioptions.ConfigFlags
 }
 
-// Run runs the command that args name, and returns the exit code.
+// interrupted is the exit code of a command that was interrupted, as a shell tells of it, and grace how long one has to end by itself.
+const (
+	interrupted = 130
+	grace       = time.Second
+)
+
+// Run runs the command that args name, and returns the exit code: 0, 1 after an error, and 130 where ctx ended before the command.
+//
+// Not everything hears of ctx: reading the standard input does not, nor does the client's discovery, and a server that never answers
+// would hold them for ever. Such a command is left behind, for the end of the process to end.
 func Run(ctx context.Context, args []string, environment Environment) int {
 	root := newRoot(environment)
 	root.SetArgs(args)
-	if err := root.ExecuteContext(ctx); err != nil {
+	ended := make(chan error, 1)
+	go func() { ended <- root.ExecuteContext(ctx) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		select {
+		case err = <-ended:
+		case <-time.After(grace):
+			return interrupted
+		}
+	}
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return interrupted
+	default:
 		_, _ = fmt.Fprintln(environment.Streams.ErrOut, "error:", text.Line(explain(err)))
 		return 1
 	}
-	return 0
 }
 
 func newRoot(environment Environment) *cobra.Command {
