@@ -384,7 +384,8 @@ type ResourceReference struct {
 
 	// when is a CEL expression over object, the object as it is now, null where it does not exist; at most 1024 characters. A
 	// change counts while it is true, and waits until then. With selector, those objects are selected of which it is true. It
-	// may use what a ValidatingAdmissionPolicy may. Entries that name the same object must have the same.
+	// may use what a ValidatingAdmissionPolicy may, but for what makes new texts, lists or maps. Entries that name the same object
+	// must have the same.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024

@@ -1,8 +1,8 @@
 // Package when compiles and evaluates the `when` of references: CEL expressions over an object as it is now.
 //
-// It offers what a ValidatingAdmissionPolicy offers: the standard library of CEL and those of Kubernetes. Which of them an expression
-// can use depends on the operator's release alone, not on the cluster's. Nothing that an object contains leaves this package: of an
-// evaluation that fails, nothing is told but that it did.
+// It offers what a ValidatingAdmissionPolicy offers, the standard library of CEL and those of Kubernetes, but for what makes new texts, lists or
+// maps (language.go). Which of them an expression can use depends on the operator's release alone, not on the cluster's. Nothing that an
+// object contains leaves this package: of an evaluation that fails, nothing is told but that it did.
 package when
 
 import (
@@ -15,21 +15,12 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/version"
-	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
-	"k8s.io/apiserver/pkg/cel/library"
 )
 
 // MaxLength is the longest expression, in characters.
 const MaxLength = 1024
-
-// costLimit is what one evaluation may cost, in CEL's units: a few milliseconds, no more than to decode a large object. It is a fiftieth
-// of what Kubernetes allows a rule, which is asked when somebody writes; this one is evaluated for each version of an object by
-// whoever reads the watch, which may be everybody's. To look through a hundred containers or conditions costs less than a
-// thousand, and through five variables of each some four thousand.
-const costLimit = celconfig.PerCallLimit / 50
 
 // variable is what an expression calls the object.
 const variable = "object"
@@ -59,16 +50,24 @@ type Expression struct {
 	absent Result
 }
 
-// environmentOnce makes what expressions are compiled with, some megabytes, when the first one is.
-var environmentOnce = sync.OnceValues(func() (*cel.Env, error) {
+// language is what expressions are compiled with. In bare, nothing is a macro, so that what somebody has written is seen as it is.
+type language struct{ full, bare *cel.Env }
+
+// languageOnce makes it, some megabytes, when the first expression is compiled.
+var languageOnce = sync.OnceValues(func() (*language, error) {
 	set, err := environment.MustBaseEnvSet(libraries).Extend(environment.VersionedOptions{
 		IntroducedVersion: version.MajorMinor(1, 0),
-		EnvOptions:        []cel.EnvOption{cel.Variable(variable, cel.DynType)},
+		EnvOptions:        []cel.EnvOption{cel.Variable(variable, cel.DynType), cel.CustomTypeAdapter(ordered{})},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the environment: %w", err)
 	}
-	return set.NewExpressionsEnv(), nil
+	full := set.NewExpressionsEnv()
+	bare, err := full.Extend(cel.ClearMacros())
+	if err != nil {
+		return nil, fmt.Errorf("make the environment without macros: %w", err)
+	}
+	return &language{full, bare}, nil
 })
 
 // Compile compiles an expression, or says what is wrong with it. The same expression is compiled once, for as long as
@@ -84,26 +83,29 @@ func compile(text string) (*Expression, error) {
 	if count := utf8.RuneCountInString(text); count > MaxLength {
 		return nil, fmt.Errorf("must have at most %d characters, not %d", MaxLength, count)
 	}
-	env, err := environmentOnce()
+	l, err := languageOnce()
 	if err != nil {
 		return nil, err
 	}
-	ast, issues := env.Compile(text)
+	checked, issues := l.full.Compile(text)
 	if issues.Err() != nil {
 		return nil, errors.New(oneLine(issues))
 	}
-	if output := ast.OutputType(); !output.IsExactType(cel.BoolType) {
+	written, issues := l.bare.Parse(text)
+	if issues.Err() != nil {
+		return nil, errors.New(oneLine(issues))
+	}
+	if err := check(written, checked, l.full.Macros()); err != nil {
+		return nil, err
+	}
+	if output := checked.OutputType(); !output.IsExactType(cel.BoolType) {
 		hint := ""
 		if output.IsExactType(cel.DynType) {
 			hint = "; compare it, as in … == true"
 		}
 		return nil, fmt.Errorf("must be a bool, not %s%s", output, hint)
 	}
-	program, err := env.Program(ast,
-		cel.CostLimit(costLimit),
-		cel.CostTracking(&library.CostEstimator{}),
-		cel.InterruptCheckFrequency(celconfig.CheckFrequency),
-	)
+	program, err := l.full.Program(checked, (&bounds{env: l.full, instructions: map[string]int{}}).options()...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be evaluated: %w", err)
 	}
@@ -127,31 +129,6 @@ func oneLine(issues *cel.Issues) string {
 
 // String returns the expression as it was written.
 func (e *Expression) String() string { return e.text }
-
-// Object is an object as expressions read it; the zero value is one that does not exist, which is null.
-type Object struct {
-	fields map[string]any
-	exists bool
-}
-
-// Decode reads an object of a kind, given as JSON; nil is one that does not exist. What is no object has no fields, and every expression
-// fails of it. Several expressions may read it at once.
-//
-// Its apiVersion and kind are those of the kind, whatever the JSON has: an event tells of them, and the items of most lists do not.
-// An expression that reads them would come to another thing by the way in which the same version was read, and start a Job.
-func Decode(json []byte, kind schema.GroupVersionKind) Object {
-	if json == nil {
-		return Object{}
-	}
-	o := Object{exists: true}
-	if utiljson.Unmarshal(json, &o.fields) != nil {
-		o.fields = nil
-	}
-	if o.fields != nil {
-		o.fields["apiVersion"], o.fields["kind"] = kind.GroupVersion().String(), kind.Kind
-	}
-	return o
-}
 
 // Evaluate returns what the expression comes to for an object of a kind, given as JSON; nil is one that does not exist, which is null.
 func (e *Expression) Evaluate(object []byte, kind schema.GroupVersionKind) Result {
