@@ -45,7 +45,7 @@ type ordered struct{}
 func (o ordered) NativeToValue(value any) ref.Val {
 	switch v := value.(type) {
 	case map[string]any:
-		return orderedMap{types.NewStringInterfaceMap(o, v).(traits.Mapper), v}
+		return orderedMap{types.NewStringInterfaceMap(o, v), v}
 	case []any:
 		return types.NewDynamicList(o, v)
 	default:
