@@ -154,7 +154,7 @@ func (r *Reconciler) readCached(ctx context.Context, name types.NamespacedName) 
 	if err := r.Client.Get(ctx, name, ctj); err != nil {
 		return nil, nil, err
 	}
-	return ctj, r.memory.of(ctj), nil
+	return ctj, r.recordOf(ctj), nil
 }
 
 // readLive reads from the API server, and believes it: the version that was read takes the place of the one that
@@ -166,7 +166,7 @@ func (r *Reconciler) readLive(ctx context.Context, name types.NamespacedName) (*
 	if err := r.Live.Get(ctx, name, ctj); err != nil {
 		return nil, 0, err
 	}
-	record := r.memory.of(ctj)
+	record := r.recordOf(ctj)
 	record.readLive, record.written = false, ctj.ResourceVersion
 	return ctj, 0, nil
 }
@@ -178,6 +178,16 @@ func olderThan(copied, written string) bool {
 	}
 	order, err := resourceversion.CompareResourceVersion(copied, written)
 	return err == nil && order < 0
+}
+
+// recordOf returns what is remembered of ctj. One that was deleted and created anew before any reconcile found it gone takes over nothing: were
+// the watches not told, they would take its references for those of the former, and its baseline from a watch that may lag, so
+// that a change from before it was created would run a Job.
+func (r *Reconciler) recordOf(ctj *v1alpha.ChangeTriggeredJob) *record {
+	if r.memory.hasFormer(ctj) {
+		r.forget(client.ObjectKeyFromObject(ctj))
+	}
+	return r.memory.of(ctj)
 }
 
 func (r *Reconciler) forget(name types.NamespacedName) {

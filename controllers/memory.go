@@ -88,6 +88,14 @@ func (m *memory) of(ctj *v1alpha.ChangeTriggeredJob) *record {
 	return r
 }
 
+// hasFormer says whether it is another object than ctj that is remembered under the name.
+func (m *memory) hasFormer(ctj *v1alpha.ChangeTriggeredJob) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.records[types.NamespacedName{Namespace: ctj.Namespace, Name: ctj.Name}]
+	return r != nil && r.uid != ctj.UID
+}
+
 // forget drops what is remembered under the name.
 func (m *memory) forget(name types.NamespacedName) {
 	m.mu.Lock()

@@ -88,6 +88,8 @@ type setup struct {
 
 func withClock(c clock.PassiveClock) setting { return func(s *setup) { s.clock = c } }
 
+func withConfig(config *rest.Config) setting { return func(s *setup) { s.config = config } }
+
 func withTerm(term func() int64) setting { return func(s *setup) { s.term = term } }
 
 func withTracer(tracer trace.Tracer) setting { return func(s *setup) { s.tracer = tracer } }
