@@ -345,8 +345,8 @@ func (w *costWorld) measure(b *testing.B, arm string, pid int, way *irrelevance)
 		count = 100
 	}
 	asked := func() int {
-		others, watches := w.log.asked(b, costArms[arm])
-		return others + watches
+		others, _ := w.log.asked(b, costArms[arm])
+		return others + w.log.begun(b, costArms[arm])
 	}
 	events, requests, cpu := sentEvents(b, w.server, nameOf(way.resource)), asked(), awaitStill(b, pid)
 	w.changes(b, way, count)
