@@ -364,6 +364,31 @@ func TestAJobThatAWebhookDoesNotAnswerForIsShown(t *testing.T) {
 	})
 }
 
+// A policy refuses the Job as invalid, and the state is back at its baseline before it is tried again.
+func TestASpecThatTheAPIServerRefusedIsShownNoLongerThanItIsTried(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.operate(withFaults(createFault(func(func() error) error {
+		return apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "ctj", nil)
+	})))
+	w.configMap("config", "1")
+	w.trigger("ctj", []string{"config"})
+	w.watching("ctj")
+	w.change("config", "2")
+	w.eventually("ctj", func(c *assert.CollectT, ctj *v1alpha.ChangeTriggeredJob, _ []batchv1.Job) {
+		requireCondition(c, ctj, "Degraded", metav1.ConditionTrue, trigger.ReasonInvalidSpec)
+	})
+	w.change("config", "1")
+	w.watching("ctj")
+	before := w.get("ctj")
+	requireCondition(t, before, "Degraded", metav1.ConditionFalse, trigger.ReasonAsExpected)
+	first.stop()
+
+	w.operate()
+	w.settled()
+	assert.Equal(t, before.ResourceVersion, w.get("ctj").ResourceVersion, "a restart alone writes nothing")
+}
+
 func TestAChangeTriggeredJobThatIsGoneIsNoSuccessfulWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -117,7 +117,7 @@ const maxMessageLength = 1024
 
 // conditions says the same things as verdict and state in the words of Kubernetes.
 func (s *state) conditions(v verdict) []metav1.Condition {
-	available := s.available()
+	available := s.available(v)
 	conditions := []metav1.Condition{available, s.progressing(v), s.degraded(available, v)}
 	for i := range conditions {
 		c := &conditions[i]
@@ -131,8 +131,8 @@ func (s *state) conditions(v verdict) []metav1.Condition {
 	return conditions
 }
 
-func (s *state) available() metav1.Condition {
-	if why := s.invalid(); why != "" {
+func (s *state) available(v verdict) metav1.Condition {
+	if why := s.invalid(v); why != "" {
 		return condition(ConditionAvailable, metav1.ConditionFalse, ReasonInvalidSpec, why)
 	}
 	for _, trouble := range troubles {
@@ -165,8 +165,8 @@ func (s *state) troubleMessage() string {
 func (s *state) progressing(v verdict) metav1.Condition {
 	last := s.lastCondition(ConditionProgressing)
 	switch {
-	case s.invalid() != "":
-		return condition(ConditionProgressing, metav1.ConditionFalse, ReasonInvalidSpec, s.invalid())
+	case s.invalid(v) != "":
+		return condition(ConditionProgressing, metav1.ConditionFalse, ReasonInvalidSpec, s.invalid(v))
 	case v.reason != "":
 		return condition(ConditionProgressing, metav1.ConditionTrue, v.reason, v.message)
 	case v.message != "" && !v.due && last != nil && last.Status == metav1.ConditionTrue && slices.Contains(Waits, last.Reason):
@@ -196,12 +196,14 @@ func (s *state) degraded(available metav1.Condition, v verdict) metav1.Condition
 }
 
 // invalid says why the spec cannot work, empty where it can: by our own checks, or by the API server's, which sees
-// the Job only when it is created.
-func (s *state) invalid() string {
+// the Job only when it is created. The latter holds while the next try is what is waited for, or what is waited for is not known for the moment:
+// where nothing is tried, nobody would find out that it is over, as when a policy refused the Job and was mended.
+func (s *state) invalid(v verdict) string {
 	if s.count >= maxNumber {
 		return messageCountExhausted
 	}
-	if s.in.Invalid == "" && s.refusal != nil && s.refusal.Reason == ReasonInvalidSpec {
+	waits := v.reason == ReasonInvalidSpec || v.reason == "" && v.message != ""
+	if s.in.Invalid == "" && s.refusal != nil && s.refusal.Reason == ReasonInvalidSpec && waits {
 		return s.refusal.Message
 	}
 	return s.in.Invalid

@@ -83,7 +83,12 @@ func TestConditions(t *testing.T) {
 		"a spec that the API server refused": {
 			[]part{changed(objectA), refused(unfit)}, [3]string{"False InvalidSpec", "False InvalidSpec", "True InvalidSpec"}},
 		"a spec that the API server refused, with nothing pending any more": {
-			[]part{unchanged(objectA), refused(unfit)}, [3]string{"False InvalidSpec", "False InvalidSpec", "True InvalidSpec"}},
+			[]part{unchanged(objectA), refused(unfit)}, [3]string{"True Watching", "False Idle", "False AsExpected"}},
+		"a spec that the API server refused, and what is pending waits for something else": {
+			[]part{all, changed(objectA), unchanged(objectB), refused(unfit)}, [3]string{"True Watching", "True WaitingForAll", "False AsExpected"}},
+		"a spec that the API server refused, while the present state is not known": {
+			[]part{refers(objectA), kept(objectA, "*", sum("2"), sum("1")), cannotSee(objectA, NotSynced, 0), refused(unfit)},
+			[3]string{"False InvalidSpec", "False InvalidSpec", "True InvalidSpec"}},
 		"a Job refused by a quota": {
 			[]part{changed(objectA), refused(quota)}, [3]string{"True Watching", "True JobNotCreated", "True JobNotCreated"}},
 		"a Job refused for a reason that we have no word for": {
