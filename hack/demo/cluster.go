@@ -31,6 +31,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	"github.com/nusnewob/kube-changejob/hack/orphan"
+	"github.com/nusnewob/kube-changejob/hack/port"
 )
 
 // poll is how often something is looked at that is waited for.
@@ -228,7 +229,7 @@ func (c *cluster) installWebhook(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.webhookPort, err = freePort(); err != nil {
+	if c.webhookPort, err = port.Free(); err != nil {
 		return err
 	}
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
@@ -261,7 +262,7 @@ func (c *cluster) load(file string, into any) error {
 
 // startOperator runs bin/manager and waits until it is ready.
 func (c *cluster) startOperator(ctx context.Context) error {
-	port, err := freePort()
+	port, err := port.Free()
 	if err != nil {
 		return err
 	}
@@ -317,12 +318,4 @@ func (c *cluster) close() error {
 		c.undo = c.undo[:last]
 	}
 	return err
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }

@@ -10,6 +10,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/nusnewob/kube-changejob/hack/port"
 )
 
 // Option changes how an API server is started.
@@ -68,6 +70,14 @@ func Args(flag string, values ...string) Option {
 // Env.WebhookInstallOptions after the start.
 func Webhooks(options envtest.WebhookInstallOptions) Option {
 	return func(env *envtest.Environment) error {
+		if options.LocalServingPort == 0 {
+			// The operator listens there some time later, so that it must be none that another connection may have got by then.
+			free, err := port.Free()
+			if err != nil {
+				return err
+			}
+			options.LocalServingHost, options.LocalServingPort = "127.0.0.1", free
+		}
 		env.WebhookInstallOptions = options
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -33,6 +32,7 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	_ "github.com/nusnewob/kube-changejob/controllers" // it defines metrics, and so do those that it imports
+	"github.com/nusnewob/kube-changejob/hack/port"
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/metrics"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
@@ -231,10 +231,9 @@ func (r *replica) get(t *testing.T, token string) (status int, body string) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	free, err := port.Free()
 	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
+	return free
 }
 
 // TestTheInstalledOperatorWorks runs the operator with what config/default gives it, and no more; its steps build

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/nusnewob/kube-changejob/hack/orphan"
+	"github.com/nusnewob/kube-changejob/hack/port"
 	"github.com/nusnewob/kube-changejob/test/apiserver"
 )
 
@@ -320,10 +320,9 @@ func (p *Process) ready() bool {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
+	return free
 }
