@@ -18,7 +18,7 @@ const (
 func Free() (int, error) {
 	var err error
 	for range 100 {
-		port := first + rand.IntN(last-first+1) //nolint:gosec // no secret
+		port := first + rand.IntN(last-first+1)
 		var listener net.Listener
 		if listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			return port, listener.Close()
