@@ -62,6 +62,8 @@ func (s *state) unrecorded() *Job {
 // adopt takes over a Job that status does not know of, as the write that was lost would have.
 func (s *state) adopt(job *Job) {
 	s.lastFinished = s.finished() // of the Job before
+	s.accountForLastJob(false)
+	s.tellFailure()
 	if job.RunNow != "" {
 		s.forgetLoops()
 	} else if !s.retrying() && !s.firstRun {

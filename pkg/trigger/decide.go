@@ -40,6 +40,7 @@ func Decide(in Input) Decision {
 	var d Decision
 	switch {
 	case verdict.due:
+		s.tellFailure() // status will speak of the next Job
 		d.Create = s.trigger()
 	case verdict.replace:
 		d.Delete = s.replace()

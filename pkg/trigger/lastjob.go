@@ -57,6 +57,14 @@ func (s *state) accountForLastJob(replacing bool) {
 	}
 }
 
+// tellFailure tells of a failure that is found by the very decision after which another Job is the last one: no status will say
+// of this one that it failed, so that no transition tells of it.
+func (s *state) tellFailure() {
+	if s.failed() {
+		s.events = append(s.events, Warning(ReasonLastJobFailed, messageLastJobFailed(s.lastJobName)).about(s.lastJobName))
+	}
+}
+
 // replaced reports whether status says that what the Job ran for is unanswered again: then it is us who delete it,
 // whatever else has come in between, an edit or a restart.
 func (s *state) replaced(job *Job) bool {

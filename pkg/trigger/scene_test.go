@@ -476,6 +476,11 @@ func checkInvariants(t require.TestingT, in Input, d Decision) {
 		require.NotEmpty(t, e.Reason)
 		require.Contains(t, []string{corev1.EventTypeNormal, corev1.EventTypeWarning}, e.Type)
 	}
+	if d.Status != nil && in.Status != nil && in.Status.LastJobStatus == v1alpha.JobActive && slices.ContainsFunc(in.Jobs, func(j Job) bool {
+		return j.Name == in.Status.LastJobName && j.Outcome == v1alpha.JobFailed
+	}) {
+		require.Contains(t, reasonsOf(d.Events), ReasonLastJobFailed, "a failure that nobody is told of")
+	}
 	if d.Create != nil {
 		require.NotNil(t, d.Status, "a Job without a status to follow would not be remembered")
 		require.Equal(t, d.Create.Reason == ReasonRunNow, d.Create.RunNow != "")
