@@ -597,7 +597,8 @@ type ResourceHash struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Loop count"
 	LoopCount int32 `json:"loopCount,omitempty"`
 	// changedTime is when the operator last saw a pending field of this object change, in whole seconds. It
-	// is present only where the spec has settle, and where that was later than pendingSince.
+	// is present only where the spec has settle, and where that was later than pendingSince; and where all that is pending
+	// has lastTriggeredHash "unknown", if it has changed besides.
 	// +optional
 	// +operator-sdk:csv:customresourcedefinitions:type=status,displayName="Changed"
 	ChangedTime *metav1.Time `json:"changedTime,omitempty"`

@@ -143,9 +143,13 @@ func (s *state) answered(hashes []TriggeredHash) {
 func (s *state) unanswer(changed []Change) {
 	for i := range s.refs {
 		ref := &s.refs[i]
+		changedTime := ref.soFar(s.in.Now)
+		if changed == nil {
+			changedTime = wholeSecond(s.in.Now) // it is not known whether it has
+		}
 		for j := range ref.fields {
 			if f := &ref.fields[j]; changed == nil || mentions(changed, ref.ObjectReference, f.path) {
-				f.baseline = Unknown
+				f.baseline, ref.changedTime = Unknown, changedTime
 			}
 		}
 	}

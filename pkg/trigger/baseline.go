@@ -219,13 +219,14 @@ func (r *reference) observe(o *Observation, now time.Time, keptMessage string) b
 		hashes[path] = o.Hashes[i]
 	}
 	all := true
+	changedTime := r.soFar(now)
 	for i := range r.fields {
 		hash := hashes[r.fields[i].path]
 		if o.Visibility == KindNotServed {
 			hash = Absent
 		}
 		if hash != "" && !r.fields[i].see(hash) {
-			all = false
+			all, r.changedTime = false, changedTime
 		}
 	}
 	if r.selects() {
@@ -304,7 +305,8 @@ func resourceHashes(refs []reference, now time.Time, settles bool) []v1alpha.Res
 		}
 		if ref.pending() {
 			entry.PendingSince = &metav1.Time{Time: ref.since(now)}
-			if last := ref.lastChange(now); settles && last.After(entry.PendingSince.Time) {
+			last := ref.lastChange(now)
+			if settles && last.After(entry.PendingSince.Time) || ref.onlyUnknown() && !last.IsZero() {
 				entry.ChangedTime = &metav1.Time{Time: last}
 			}
 		}

@@ -114,7 +114,9 @@ func (s *state) effectsEnd(without string) time.Time {
 	return end.Add(effectTime)
 }
 
-// countLoops counts, for a trigger by change, the references that are pending by a Job, and begins anew with the others.
+// countLoops counts, for a trigger by change, the references that are pending by a Job, and begins anew with the others. What has
+// waited since before the last Job was created was no Job's doing, and what is unanswered again has not changed. Both times are rounded up to
+// seconds: what changes in that of the creation, as a quota's status does, counts.
 // pending says since when a reference that the trigger is for is pending; false for the others. without is the Job of the trigger.
 func (s *state) countLoops(without string, pending func(*reference) (since time.Time, ok bool)) {
 	before := len(s.suspects())
@@ -125,7 +127,8 @@ func (s *state) countLoops(without string, pending func(*reference) (since time.
 		if !ok && ref.held() {
 			continue // it is pending all the time, and not answered
 		}
-		if ok && !since.After(end) && s.spec.OnLoop != v1alpha.IgnoreLoop {
+		ok = ok && !since.Before(s.lastTriggered) && !since.After(end) && !ref.lastChange(s.in.Now).IsZero()
+		if ok && s.spec.OnLoop != v1alpha.IgnoreLoop {
 			ref.loops = min(ref.loops+1, maxLoopCount)
 		} else {
 			ref.loops = 0

@@ -422,6 +422,76 @@ func TestALoopIsIgnoredWhereThatIsAskedFor(t *testing.T) {
 	assert.GreaterOrEqual(t, len(f.triggers), 58)
 }
 
+// loopCount expects how often in a row an object was pending again by a Job.
+func loopCount(o ObjectReference, want int32) expectation {
+	return func(t *testing.T, in Input, d Decision) {
+		t.Helper()
+		s := statusAfter(in, d)
+		for i := range s.ResourceHashes {
+			if objectOf(&s.ResourceHashes[i]) == o {
+				assert.Equal(t, want, s.ResourceHashes[i].LoopCount)
+			}
+		}
+	}
+}
+
+func TestALoopIsCountedOfWhatChangedAfterTheJob(t *testing.T) {
+	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
+	loops := func(o ObjectReference, n int32) part {
+		return entryOf(o, func(entry *v1alpha.ResourceHash) { entry.LoopCount = n })
+	}
+	ran := func(parts ...part) part { // a minute ago, and its successor is due
+		return func(in *Input) {
+			status(func(s *v1alpha.ChangeTriggeredJobStatus) { s.ObservedGeneration = 1 })(in)
+			last(1, v1alpha.JobActive)(in)
+			triggered(ago(time.Minute))(in)
+			for _, p := range parts {
+				p(in)
+			}
+		}
+	}
+	taken := func(o ObjectReference) part { // a Job that was created and not written down
+		return job(2, running, born(noon), ranFor(o, "*", sum("new")), becauseOf(o, "*"))
+	}
+	tell(t, map[string]tale{
+		"what changed while the Job ran is counted": {
+			[]part{ran(job(1, running)), waiting(objectA, ago(20*time.Second)), loops(objectA, 3)}, []expectation{creates(2), loopCount(objectA, 4)}},
+		"in the second of its creation, too": {
+			[]part{ran(job(1, running)), waiting(objectA, ago(time.Minute)), loops(objectA, 3)}, []expectation{creates(2), loopCount(objectA, 4)}},
+		"what changed before, and has waited for its when, is not": {
+			[]part{ran(job(1, running)), waiting(objectA, ago(61*time.Second)), loops(objectA, 3)}, []expectation{creates(2), loopCount(objectA, 0)}},
+		"nor where the next Job is taken over": {
+			[]part{ran(job(1, running)), waiting(objectA, ago(61*time.Second)), loops(objectA, 3), taken(objectA)}, []expectation{adopts(2), loopCount(objectA, 0)}},
+		"where that is taken over, what changed while the Job before it ran is": {
+			[]part{ran(job(1, running)), waiting(objectA, ago(20*time.Second)), loops(objectA, 3), taken(objectA)}, []expectation{adopts(2), loopCount(objectA, 4)}},
+		"what is pending by the replacement of its Job alone is not": {
+			[]part{ran(lastMissing), replacing, waiting(objectA, ago(20*time.Second)), unanswered(objectB), pendingFrom(objectB, ago(10*time.Second)), loops(objectB, 3)},
+			[]expectation{creates(2), loopCount(objectA, 1), loopCount(objectB, 0)}},
+		"nor where the next Job is taken over by another process": {
+			[]part{ran(lastMissing), replacing, unanswered(objectB), pendingFrom(objectB, ago(10*time.Second)), loops(objectB, 3), taken(objectB)},
+			[]expectation{adopts(2), loopCount(objectB, 0)}},
+		"what has changed besides is": {
+			[]part{ran(lastMissing), replacing, unanswered(objectB), pendingFrom(objectB, ago(10*time.Second)), movedAt(objectB, ago(10*time.Second)), loops(objectB, 3)},
+			[]expectation{creates(2), loopCount(objectB, 4)}},
+		"and what is seen to change now": {
+			[]part{ran(lastMissing), replacing, refers(objectB), kept(objectB, "*", sum("new"), Unknown), pendingFrom(objectB, ago(10*time.Second)), sees(objectB, sum("newer")), loops(objectB, 3)},
+			[]expectation{creates(2), loopCount(objectB, 4)}},
+	})
+}
+
+func TestARowOfReplacementsIsNoLoopOfWhatTheFirstJobRanFor(t *testing.T) {
+	f := build(refers(objectA, objectB), replacing, cooldown(10*time.Second))
+	f.lasts = 5 * time.Minute
+	f.others = map[ObjectReference]time.Duration{objectA: 65 * time.Second}
+	f.run(9 * time.Minute)
+	require.Len(t, f.triggers, 9)
+	for _, entry := range f.in.Status.ResourceHashes {
+		if entry.Name == objectB.Name {
+			assert.Zero(t, entry.LoopCount)
+		}
+	}
+}
+
 // Whenever a process ends, the next one goes on counting where it was.
 func TestALoopIsCountedWhateverCrashes(t *testing.T) {
 	for sentence, before := range map[string]bool{"after each status write": false, "before each status write of a trigger": true} {

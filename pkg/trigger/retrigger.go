@@ -170,9 +170,10 @@ func (s *state) retrigger() bool {
 func (s *state) unanswerSeen(changed []Change) (found bool) {
 	for i := range s.refs {
 		ref := &s.refs[i]
+		changedTime := ref.soFar(s.in.Now)
 		for j := range ref.fields {
 			if f := &ref.fields[j]; f.hash != "" && (changed == nil || mentions(changed, ref.ObjectReference, f.path)) {
-				f.baseline, found = Unknown, true
+				f.baseline, ref.changedTime, found = Unknown, changedTime, true
 			}
 		}
 	}

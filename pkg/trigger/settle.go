@@ -53,16 +53,31 @@ func (s *state) settledAt(pending []*reference) time.Time {
 	return changed.Add(settle)
 }
 
-// lastChange is when the reference, which is pending, was last seen to change.
+// lastChange is when the reference, which is pending, was last seen to change. It is zero where it is pending only because what a
+// Job ran for is unanswered again: that is no change.
 func (r *reference) lastChange(now time.Time) time.Time {
 	switch since := r.since(now); {
 	case r.moved():
 		return wholeSecond(now)
-	case r.changedTime.After(since):
+	case r.changedTime.After(since), r.onlyUnknown():
 		return r.changedTime
 	default:
 		return since
 	}
+}
+
+// onlyUnknown reports whether the baseline of each field that is pending is unknown. Then changedTime alone says that it has
+// changed, whenever that was.
+func (r *reference) onlyUnknown() bool {
+	return r.pending() && !slices.ContainsFunc(r.fields, func(f field) bool { return f.pending() && f.baseline != Unknown })
+}
+
+// soFar is what changedTime is to be before a baseline becomes unknown: when the reference changed, where it is pending already.
+func (r *reference) soFar(now time.Time) time.Time {
+	if !r.pending() {
+		return time.Time{}
+	}
+	return r.lastChange(now)
 }
 
 // moved reports whether a field is seen to differ from what it was when it was last decided on.

@@ -124,6 +124,38 @@ func TestSettle(t *testing.T) {
 		"of a release before nothing is known but that it is pending: since now": {
 			[]part{settles(20 * time.Second), refers(objectA), kept(objectA, "*", sum("new"), sum("old")), sees(objectA, sum("new"))},
 			[]expectation{createsNothing, wakesIn(20 * time.Second), pendingSince(objectA, noon)}},
+		"what the Job ran for that is to be replaced has not changed: it is waited for its end alone": {
+			[]part{replacing, settles(20 * time.Second), last(1, v1alpha.JobActive), cooled, waiting(objectA, ago(20*time.Second)), unchanged(objectB), job(1, running, becauseOf(objectB, "*"))},
+			[]expectation{deletes(1), progressing("True JobRunning"), pendingSince(objectB, noon), changedTime(objectB, time.Time{})}},
+		"nor when that is gone": {
+			[]part{replacing, settles(20 * time.Second), last(1, v1alpha.JobActive), lastMissing, cooled, waiting(objectA, ago(30*time.Second)), unanswered(objectB), pendingFrom(objectB, ago(5*time.Second))},
+			[]expectation{creates(2)}},
+		"nor where nothing else is pending any more": {
+			[]part{replacing, settles(20 * time.Second), last(1, v1alpha.JobActive), lastMissing, cooled, unchanged(objectA), unanswered(objectB), pendingFrom(objectB, ago(5*time.Second))},
+			[]expectation{creates(2)}},
+		"what the Job failed at has not, either": {
+			[]part{retriggering, settles(20 * time.Second), last(1, v1alpha.JobActive), cooled, waiting(objectA, ago(20*time.Second)), unchanged(objectB), job(1, failed, becauseOf(objectB, "*"))},
+			[]expectation{creates(2)}},
+		"unless it changes now": {
+			[]part{replacing, settles(20 * time.Second), last(1, v1alpha.JobActive), lastMissing, cooled, waiting(objectA, ago(30*time.Second)),
+				refers(objectB), kept(objectB, "*", sum("new"), Unknown), pendingFrom(objectB, ago(5*time.Second)), sees(objectB, sum("newer"))},
+			[]expectation{createsNothing, progressing("True Settling"), wakesIn(20 * time.Second), changedTime(objectB, noon)}},
+		"or has changed since": {
+			[]part{replacing, settles(20 * time.Second), last(1, v1alpha.JobActive), lastMissing, cooled, waiting(objectA, ago(30*time.Second)),
+				unanswered(objectB), pendingFrom(objectB, ago(5*time.Second)), movedAt(objectB, ago(time.Second))},
+			[]expectation{createsNothing, progressing("True Settling"), wakesIn(19 * time.Second), changedTime(objectB, ago(time.Second))}},
+		"or had changed before its Job failed": {
+			[]part{retriggering, forbidding, settles(20 * time.Second), last(1, v1alpha.JobActive), cooled, waiting(objectA, ago(5*time.Second)), job(1, failed, becauseOf(objectA, "*"))},
+			[]expectation{createsNothing, progressing("True Settling"), wakesIn(15 * time.Second), says(objectA, "*", sum("new"), Unknown), changedTime(objectA, ago(5*time.Second))}},
+		"which stays known": {
+			[]part{retriggering, settles(20 * time.Second), last(1, v1alpha.JobFailed), cooled, unanswered(objectA), pendingFrom(objectA, ago(5*time.Second)), movedAt(objectA, ago(5*time.Second)), job(1, failed, becauseOf(objectA, "*"))},
+			[]expectation{createsNothing, progressing("True Settling"), wakesIn(15 * time.Second), changedTime(objectA, ago(5*time.Second))}},
+		"or by another key nobody knows what it was before": {
+			[]part{settles(20 * time.Second), refers(objectA), kept(objectA, "*", "other:new", "other:old"), pendingFrom(objectA, ago(5*time.Second)), sees(objectA, sum("new"))},
+			[]expectation{createsNothing, wakesIn(15 * time.Second), says(objectA, "*", sum("new"), Unknown), changedTime(objectA, ago(5*time.Second))}},
+		"or what the Job ran for cannot be read": {
+			[]part{settles(20 * time.Second), unchanged(objectA), job(1)},
+			[]expectation{adopts(1), progressing("True Settling"), changedTime(objectA, noon)}},
 		"without it, status does not say when something changed": {
 			[]part{suspended, newer(objectA, ago(time.Hour))}, []expectation{changedTime(objectA, time.Time{})}},
 	})
