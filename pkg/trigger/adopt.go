@@ -90,7 +90,7 @@ func (s *state) adopt(job *Job) {
 	if s.readable(job.Hashes) {
 		s.answered(job.Hashes)
 	} else {
-		s.unanswer(nil)
+		s.unanswerAll()
 		message += "; what it ran for cannot be read, so everything counts as changed since"
 	}
 	s.firstRun = false
@@ -138,19 +138,14 @@ func (s *state) answered(hashes []TriggeredHash) {
 	}
 }
 
-// unanswer makes the baseline of the named fields unknown, so that they are pending; of all fields where changed
-// is nil.
-func (s *state) unanswer(changed []Change) {
+// unanswerAll makes the baseline of every field unknown, so that all are pending. It is not known whether they have changed, and
+// so they have.
+func (s *state) unanswerAll() {
 	for i := range s.refs {
 		ref := &s.refs[i]
-		changedTime := ref.soFar(s.in.Now)
-		if changed == nil {
-			changedTime = wholeSecond(s.in.Now) // it is not known whether it has
-		}
+		ref.changedTime = wholeSecond(s.in.Now)
 		for j := range ref.fields {
-			if f := &ref.fields[j]; changed == nil || mentions(changed, ref.ObjectReference, f.path) {
-				f.baseline, ref.changedTime = Unknown, changedTime
-			}
+			ref.fields[j].baseline = Unknown
 		}
 	}
 }
@@ -158,6 +153,11 @@ func (s *state) unanswer(changed []Change) {
 // stoodFor reports whether the Job's trigger stood for the object, as far as that can be read.
 func (j *Job) stoodFor(object ObjectReference) bool {
 	return j.Hashes == nil || slices.ContainsFunc(j.Hashes, func(h TriggeredHash) bool { return h.Reference == object })
+}
+
+// stoodForField reports the same of one field of the object.
+func (j *Job) stoodForField(object ObjectReference, path string) bool {
+	return j.Hashes == nil || slices.ContainsFunc(j.Hashes, func(h TriggeredHash) bool { return h.Reference == object && h.Field == path })
 }
 
 func mentions(changed []Change, object ObjectReference, path string) bool {

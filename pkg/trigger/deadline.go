@@ -20,7 +20,7 @@ func (s *state) forgets(v verdict) bool {
 // replacedGo reports whether a Job still goes that was deleted to be replaced, whatever the spec says by now: what it ran for
 // is unanswered, and tells that it has not failed.
 func (s *state) replacedGo() bool {
-	return slices.ContainsFunc(s.jobs, func(j Job) bool { return j.Deleting && j.Running() && s.replaced(&j) })
+	return slices.ContainsFunc(s.jobs, func(j Job) bool { return j.Deleting && j.Running() && s.replaced(&j, false) })
 }
 
 // forget makes the present state of the references that have been pending for longer than the spec allows their

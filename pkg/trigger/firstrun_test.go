@@ -107,6 +107,34 @@ func TestTheFirstRunHappensOnce(t *testing.T) {
 	createsNothing(t, gone, Decide(gone))
 }
 
+func TestRule1WhatTheFirstRunNeverSawTakesItsBaselineThoughThatIsReplaced(t *testing.T) {
+	in := scene(runningOnCreate, replacing, noCooldown, refers(objectA, objectC), sees(objectA, sum("1")), cannotSee(objectC, Forbidden, time.Hour))
+	d := Decide(in)
+	because(Change{objectA, []string{"*"}}, Change{objectC, []string{"*"}})(t, in, d)
+	next := func(parts ...part) {
+		in = settledButRunning(in, d)
+		in.Now, in.Observations = in.Now.Add(time.Second), nil
+		for _, p := range parts {
+			p(&in)
+		}
+		d = Decide(in)
+	}
+	next(sees(objectA, sum("2")), cannotSee(objectC, Forbidden, time.Hour))
+	deletes(1)(t, in, d)
+	says(objectA, "*", sum("2"), Unknown)(t, in, d)
+	says(objectC, "*", "", "")(t, in, d)
+	for range 2 { // the rights are granted while the Job goes
+		next(sees(objectA, sum("2")), sees(objectC, sum("c")))
+		says(objectC, "*", sum("c"), "")(t, in, d)
+		lastJobIs(1, v1alpha.JobActive)(t, in, d)
+		assert.NotContains(t, reasonsOf(d.Events), ReasonLastJobFailed)
+	}
+	next(sees(objectA, sum("2")), sees(objectC, sum("c")), lastMissing, func(in *Input) { in.Jobs = nil })
+	because(Change{objectA, []string{"*"}})(t, in, d)
+	next(sees(objectA, sum("2")), sees(objectC, sum("c")))
+	createsNothing(t, in, d)
+}
+
 func TestTheFirstRunIsNotWrittenBeforeTheFirstLook(t *testing.T) {
 	in := scene(runningOnCreate, refers(objectA), cannotSee(objectA, NotSynced, 0))
 	d := Decide(in)

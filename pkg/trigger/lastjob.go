@@ -38,8 +38,8 @@ func (s *state) unaccounted() []string {
 }
 
 // accountForLastJob says what became of the last Job. One that is deleted unfinished has failed, unless it is us
-// who replace it: it counts as active until its successor is. Of one that vanished nothing is known, and
-// that is no failure.
+// who replace it: it counts as active until its successor is. Where status cannot tell, it is us if a Job is due that would replace it. Of
+// one that vanished nothing is known, and that is no failure.
 func (s *state) accountForLastJob(replacing bool) {
 	job := s.lastJob()
 	switch {
@@ -48,9 +48,9 @@ func (s *state) accountForLastJob(replacing bool) {
 	case job == nil: // it ended before it was deleted
 	case !job.Running():
 		s.lastJobStatus = job.Outcome
-	case job.Deleting && s.retriggers() && s.failedAlready(): // and what it ran for is unanswered for that
+	case job.Deleting && s.failedAlready(): // and what it ran for may be unanswered for that
 		s.lastJobStatus = v1alpha.JobFailed
-	case job.Deleting && !replacing && !s.replaced(job):
+	case job.Deleting && !s.replaced(job, replacing):
 		s.lastJobStatus = v1alpha.JobFailed
 	default:
 		s.lastJobStatus = v1alpha.JobActive
@@ -66,8 +66,9 @@ func (s *state) tellFailure() {
 }
 
 // replaced reports whether status says that what the Job ran for is unanswered again: then it is us who delete it,
-// whatever else has come in between, an edit or a restart.
-func (s *state) replaced(job *Job) bool {
+// whatever else has come in between, an edit or a restart. What the Job did not stand for, as a first run does not for what it has never seen, tells
+// nothing. unknown is the answer where nothing that it ran for tells, because it has left the spec.
+func (s *state) replaced(job *Job, unknown bool) bool {
 	found := false
 	for i := range s.refs {
 		ref := &s.refs[i]
@@ -76,11 +77,20 @@ func (s *state) replaced(job *Job) bool {
 			if job.Changed != nil && !mentions(job.Changed, ref.ObjectReference, f.path) {
 				continue
 			}
-			if f.baseline != Unknown {
+			switch {
+			case f.baseline == Unknown:
+				found = true
+			case f.hash != "" && job.stoodForField(ref.ObjectReference, f.path):
 				return false
 			}
-			found = true
 		}
 	}
-	return found || job.RunNow != "" && s.lastRunNow == ""
+	switch {
+	case found, s.askedAgain(job):
+		return true
+	case job.RunNow != "" && runNowKey(job.RunNow) == s.lastRunNow:
+		return false
+	default:
+		return unknown
+	}
 }

@@ -121,8 +121,17 @@ func TestRule6ConcurrencyPolicy(t *testing.T) {
 		"Replace: every running Job goes": {
 			[]part{replacing, cooled, last(2, v1alpha.JobActive), changed(objectA), job(1, running), job(2, running)},
 			[]expectation{createsNothing, deletes(1, 2)}},
-		"Replace: a Job that is going already is waited for": {
+		"Replace: a Job that somebody else deletes is waited for, and has failed": {
 			[]part{replacing, ran(v1alpha.JobActive, running, goingAway)},
+			[]expectation{createsNothing, deletes(), lastJobIs(1, v1alpha.JobFailed), progressing("True JobRunning"), tells(ReasonLastJobFailed)}},
+		"Replace: and is tried again with what is due, where that is asked for": {
+			[]part{replacing, retriggering, unchanged(objectB), ran(v1alpha.JobActive, running, goingAway, becauseOf(objectB, "*"))},
+			[]expectation{createsNothing, lastJobIs(1, v1alpha.JobFailed), says(objectB, "*", sum("old"), Unknown), progressing("True JobRunning"), retried(0, time.Time{})}},
+		"Replace: which stays so while it goes, though an edit asks for no tries any more": {
+			[]part{replacing, generation(2), ran(v1alpha.JobFailed, running, goingAway, becauseOf(objectB, "*")), active(1), unanswered(objectB)},
+			[]expectation{createsNothing, lastJobIs(1, v1alpha.JobFailed), tellsNothing}},
+		"Replace: one whose references have all left the spec is known to be replaced as long as something is due": {
+			[]part{replacing, ran(v1alpha.JobActive, running, goingAway, func(j *Job) { j.Changed = []Change{} })},
 			[]expectation{createsNothing, deletes(), lastJobIs(1, v1alpha.JobActive), progressing("True JobRunning")}},
 		"Replace: one that fails while it is going is waited for: its Pods still run": {
 			[]part{replacing, ran(v1alpha.JobActive, failed, goingAway)}, []expectation{createsNothing, deletes(), progressing("True JobRunning")}},

@@ -155,7 +155,7 @@ func (s *state) retrigger() bool {
 		return false
 	}
 	alone := len(s.dueRefs()) == 0
-	if !s.unanswerSeen(job.Changed) {
+	if !s.unanswer(job.Changed) {
 		return false
 	}
 	if alone {
@@ -166,8 +166,9 @@ func (s *state) retrigger() bool {
 	return true
 }
 
-// unanswerSeen is unanswer for what has been seen: a try for something else tells nobody anything. It reports whether there is any.
-func (s *state) unanswerSeen(changed []Change) (found bool) {
+// unanswer makes the baseline of the named fields unknown, so that they are pending; of all fields where changed is nil. What has
+// never been seen, such as a first run may have been for, is left out: its first sight is no change. It reports whether there is any other.
+func (s *state) unanswer(changed []Change) (found bool) {
 	for i := range s.refs {
 		ref := &s.refs[i]
 		changedTime := ref.soFar(s.in.Now)

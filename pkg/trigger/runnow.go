@@ -75,6 +75,9 @@ func (s *state) refuseRunNow() {
 	if s.in.Invalid != "" || !s.runNowAsked() {
 		return
 	}
+	if job := s.lastJob(); job != nil && job.Deleting && job.Running() && s.askedAgain(job) {
+		return // not before it is gone: nothing else may tell that it is replaced
+	}
 	if why := s.runNowRefusal(); why != "" {
 		s.lastRunNow = runNowKey(s.in.RunNow)
 		s.events = append(s.events, Warning(EventRunNowRefused, why))
@@ -97,6 +100,9 @@ func (s *state) answerRunNow() string {
 	s.lastRunNow = s.in.RunNow
 	return s.in.RunNow
 }
+
+// askedAgain reports whether status says that the answer which a Job gave was taken back.
+func (s *state) askedAgain(job *Job) bool { return job.RunNow != "" && s.lastRunNow == "" }
 
 // askAgain takes back the answer that a Job gave, which is to be deleted before it has ended.
 func (s *state) askAgain(job *Job) {

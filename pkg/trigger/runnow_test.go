@@ -117,6 +117,15 @@ func TestRunNow(t *testing.T) {
 		"Replace: one that is going because of us has not failed": {
 			[]part{replacing, cooled, unchanged(objectA), known(""), last(1, v1alpha.JobActive), job(1, running, goingAway, askedForBy("1"))},
 			[]expectation{lastJobIs(1, v1alpha.JobActive), tellsNothing}},
+		"Replace: nor where it is suspended meanwhile, and the value is refused once that is gone": {
+			[]part{replacing, suspended, cooled, unchanged(objectA), known(""), asks("1"), last(1, v1alpha.JobActive), job(1, running, goingAway, askedForBy("1"))},
+			[]expectation{createsNothing, lastJobIs(1, v1alpha.JobActive), answered(""), tellsNothing}},
+		"Replace: which it is then": {
+			[]part{replacing, suspended, cooled, unchanged(objectA), known(""), asks("1"), last(1, v1alpha.JobActive), active(1), lastMissing},
+			[]expectation{createsNothing, lastJobIs(1, ""), answered("1"), tells(EventRunNowRefused)}},
+		"Replace: one that somebody else deletes has": {
+			[]part{replacing, cooled, changed(objectA), known("1"), asks("1"), last(1, v1alpha.JobActive), job(1, running, goingAway, askedForBy("1"))},
+			[]expectation{createsNothing, lastJobIs(1, v1alpha.JobFailed), answered("1"), tells(ReasonLastJobFailed)}},
 		"Replace: a value that has been replaced itself is not asked for again": {
 			[]part{replacing, cooled, unchanged(objectA), known("1"), asks("2"), last(1, v1alpha.JobActive), lastMissing},
 			[]expectation{runsFor(2, "2")}},
