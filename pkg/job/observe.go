@@ -13,7 +13,7 @@ import (
 // trigger.References makes of spec and status. The Job may have been through Strip.
 //
 // Hashes and Changed are read only where a decision can ask for them: of a Job that runs, of one that status does not
-// know of, and of the last one where status does not know how it ended. A history of a thousand Jobs costs nothing else.
+// know of, and of the last one where status does not know how it ended, or says when it is tried again. A history of a thousand Jobs costs nothing else.
 //
 // Annotations that somebody else has written on a Job of ours never do more harm than one Job too many: a number counts
 // only where the Job has the name of that number, and hashes that do not look like ours count as unreadable. Who may
@@ -30,8 +30,9 @@ func Observe(job *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob, references []tri
 		Finished:          finished,
 	}
 	known := observed.Number != 0 && observed.Number <= ctj.Status.TriggerCount
-	news := observed.Name == ctj.Status.LastJobName && observed.Outcome != ctj.Status.LastJobStatus
-	if !observed.Running() && known && !news {
+	retried := ctj.Status.Retry != nil && ctj.Status.Retry.NextTime != nil
+	asked := observed.Name == ctj.Status.LastJobName && (observed.Outcome != ctj.Status.LastJobStatus || retried)
+	if !observed.Running() && known && !asked {
 		return observed
 	}
 	observed.RunNow = runNow(job)

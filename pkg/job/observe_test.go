@@ -83,6 +83,11 @@ func TestWhatIsReadFromAJob(t *testing.T) {
 			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
 			ctj.Status.TriggerCount, ctj.Status.LastJobName, ctj.Status.LastJobStatus = 7, j.Name, v1alpha.JobFailed
 		}, with(func(j *trigger.Job) { j.Outcome, j.Hashes, j.Changed = v1alpha.JobFailed, nil, nil })},
+		"what it ran for, where status says when it is tried again": {func(j *batchv1.Job, ctj *v1alpha.ChangeTriggeredJob) {
+			j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
+			ctj.Status.TriggerCount, ctj.Status.LastJobName, ctj.Status.LastJobStatus = 7, j.Name, v1alpha.JobFailed
+			ctj.Status.Retry = &v1alpha.RetryStatus{NextTime: &metav1.Time{Time: time.Unix(300, 0)}}
+		}, with(func(j *trigger.Job) { j.Outcome = v1alpha.JobFailed })},
 		"no number without the annotation":              {func(j *batchv1.Job, _ *v1alpha.ChangeTriggeredJob) { delete(j.Annotations, TriggerAnnotation) }, unnumbered},
 		"no number that the Job's name is not made for": {annotate(TriggerAnnotation, "8"), unnumbered},
 		"no number that is none":                        {annotate(TriggerAnnotation, "seven"), unnumbered},

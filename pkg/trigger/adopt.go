@@ -124,7 +124,7 @@ func (s *state) answered(hashes []TriggeredHash) {
 			if f.baseline != hash {
 				ref.selected.lose() // status describes what another trigger stood for
 			}
-			f.baseline = hash
+			f.baseline, f.was = hash, hash // it was decided on with the Job
 			if !f.seen {
 				f.hash = hash // newer than what status had
 			}

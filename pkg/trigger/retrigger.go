@@ -99,8 +99,11 @@ func (s *state) reviewRetries() {
 // changedAnew reports whether something is pending beside what the last Job failed at, or has changed since.
 func (s *state) changedAnew() bool {
 	for _, ref := range s.dueRefs() {
+		if ref.onlyUnknown() && !ref.lastChange(s.in.Now).IsZero() {
+			return true // now, or while it waited for its when
+		}
 		for i := range ref.fields {
-			if f := &ref.fields[i]; f.pending() && (f.baseline != Unknown || f.moved() && ref.moveCounts()) {
+			if f := &ref.fields[i]; f.pending() && !s.failedAt(ref, f) {
 				return true
 			}
 		}
@@ -108,15 +111,29 @@ func (s *state) changedAnew() bool {
 	return false
 }
 
-// resign takes back that what the last Job failed at is unanswered. What waits for its `when` may be unanswered for another reason, and
-// goes on waiting.
+// failedAt reports whether a pending field is so because the last Job, which has failed, ran for it. What that Job did not stand for, as it
+// waited for its `when` then, may be unanswered by an older one. Where the Job is gone, the time tells: what is unanswered since before
+// the Job was created was not answered by it.
+func (s *state) failedAt(ref *reference, f *field) bool {
+	if f.baseline != Unknown {
+		return false
+	}
+	if job := s.lastJob(); job != nil && job.Changed != nil {
+		return mentions(job.Changed, ref.ObjectReference, f.path)
+	}
+	return !ref.since(s.in.Now).Add(clockTolerance).Before(s.lastTriggered)
+}
+
+// resign takes back that what the last Job failed at is unanswered. What has changed besides stays pending, and what waits for its `when` goes
+// on waiting.
 func (s *state) resign() {
 	for i := range s.refs {
-		if s.refs[i].waits() {
+		ref := &s.refs[i]
+		if ref.waits() || ref.onlyUnknown() && !ref.lastChange(s.in.Now).IsZero() {
 			continue
 		}
-		for j := range s.refs[i].fields {
-			if f := &s.refs[i].fields[j]; f.baseline == Unknown {
+		for j := range ref.fields {
+			if f := &ref.fields[j]; f.pending() && s.failedAt(ref, f) {
 				f.answer()
 			}
 		}

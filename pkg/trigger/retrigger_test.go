@@ -192,6 +192,27 @@ func TestOnFailure(t *testing.T) {
 		"what was never seen is not tried again": {
 			[]part{retriggering, runningOnCreate, written, ran(failed), refers(objectA), cannotSee(objectA, Forbidden, time.Hour)},
 			[]expectation{createsNothing, says(objectA, "*", "", ""), retried(0, none)}},
+		"what is unanswered since before the failed Job takes the place of the try, as a change does": {
+			[]part{retriggering, cooled, failedBefore(2, 0, noon.Add(10*time.Second)), unanswered(objectA), unanswered(objectB)},
+			[]expectation{creates(3), because(wholeA, Change{objectB, []string{"*"}}), retried(0, none)}},
+		"though that Job is gone": {
+			[]part{retriggering, triggered(noon.Add(-time.Minute)), last(2, v1alpha.JobFailed), triedAgain(0, noon.Add(10*time.Second)), unanswered(objectA),
+				unanswered(objectB), pendingFrom(objectB, noon.Add(-2*time.Minute))},
+			[]expectation{creates(3), because(wholeA, Change{objectB, []string{"*"}}), retried(0, none)}},
+		"which what is unanswered by its failure does not, where it is gone": {
+			[]part{retriggering, triggered(noon.Add(-time.Minute)), last(2, v1alpha.JobFailed), triedAgain(0, noon.Add(10*time.Second)), unanswered(objectA), unanswered(objectB)},
+			[]expectation{createsNothing, retried(0, noon.Add(10*time.Second))}},
+		"what changed while it waited for its when is a new change": {
+			[]part{retriggering, cooled, failedBefore(1, 0, noon.Add(10*time.Second)), unanswered(objectA), movedAt(objectA, noon.Add(-10*time.Second))},
+			[]expectation{creates(2), retried(0, none)}},
+		"an edit that takes the tries back leaves what the Job did not run for, of whose when nothing is known yet": {
+			[]part{generation(2), cooled, failedBefore(2, 0, noon.Add(time.Second)), unanswered(objectA),
+				refers(objectB), holding(objectB), kept(objectB, "*", sum("new"), Unknown), cannotSee(objectB, NotSynced, 0)},
+			[]expectation{createsNothing, says(objectA, "*", sum("new"), ""), says(objectB, "*", sum("new"), Unknown), retried(0, none)}},
+		"nor what has changed since, of whose when nothing is known yet": {
+			[]part{generation(2), cooled, failedBefore(1, 0, noon.Add(time.Second)),
+				refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), Unknown), pendingFrom(objectA, noon.Add(-time.Minute)), movedAt(objectA, noon.Add(-30*time.Second)), cannotSee(objectA, NotSynced, 0)},
+			[]expectation{createsNothing, says(objectA, "*", sum("new"), Unknown), retried(0, none)}},
 		"a time too far away, by a clock that jumped, is mended": {
 			[]part{retriggering, cooled, failedBefore(1, 1, noon.Add(time.Hour)), unanswered(objectA)},
 			[]expectation{createsNothing, retried(1, noon.Add(20*time.Second)), wakesIn(20 * time.Second)}},
@@ -199,6 +220,37 @@ func TestOnFailure(t *testing.T) {
 			[]part{undecoded, invalid("cannot be decoded"), cooled, failedBefore(1, 1, noon.Add(time.Second)), kept(objectA, "*", sum("new"), Unknown)},
 			[]expectation{createsNothing, retried(1, noon.Add(time.Second)), says(objectA, "*", sum("new"), Unknown)}},
 	})
+}
+
+// TestWhatAJobWasReplacedInIsNoPartOfTheNextOnesTry has B wait for its when while the Job for A runs, which replaced that for B.
+func TestWhatAJobWasReplacedInIsNoPartOfTheNextOnesTry(t *testing.T) {
+	in := scene(replacing, retriggering, noCooldown, unchanged(objectA), changed(objectB), holding(objectB))
+	var d Decision
+	look := func(a, b string, when v1alpha.WhenResult, parts ...part) {
+		in.Now, in.Observations = in.Now.Add(2*time.Second), nil
+		sees(objectA, a)(&in)
+		sees(objectB, b)(&in)
+		whenIs(when)(&in)
+		for _, p := range parts {
+			p(&in)
+		}
+		d = Decide(in)
+		in = settled(in, d)
+	}
+	look(sum("old"), sum("new"), "")
+	require.NotNil(t, d.Create, "for B")
+	look(sum("new"), sum("new"), "")
+	require.Len(t, d.Delete, 1, "for A")
+	look(sum("new"), sum("new"), v1alpha.WhenFalse, lastMissing)
+	require.NotNil(t, d.Create)
+	require.Equal(t, []Change{{objectA, []string{"*"}}}, d.Create.Changed)
+	in.Jobs[0].Outcome = v1alpha.JobFailed
+	look(sum("new"), sum("new"), v1alpha.WhenFalse)
+	require.NotNil(t, in.Status.Retry, "A is tried again")
+	look(sum("new"), sum("new"), "")
+	require.NotNil(t, d.Create, "B waits for no back-off")
+	assert.Equal(t, ReasonChange, d.Create.Reason)
+	assert.Equal(t, []Change{{objectA, []string{"*"}}, {objectB, []string{"*"}}}, d.Create.Changed)
 }
 
 func TestDegradedSaysWhetherMoreTriesFollow(t *testing.T) {

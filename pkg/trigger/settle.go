@@ -57,7 +57,7 @@ func (s *state) settledAt(pending []*reference) time.Time {
 // Job ran for is unanswered again: that is no change.
 func (r *reference) lastChange(now time.Time) time.Time {
 	switch since := r.since(now); {
-	case r.moved():
+	case r.moved() && (!r.onlyUnknown() || r.moveCounts()):
 		return wholeSecond(now)
 	case r.changedTime.After(since), r.onlyUnknown():
 		return r.changedTime

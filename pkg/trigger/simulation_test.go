@@ -112,6 +112,7 @@ type world struct {
 	operators []*operator
 
 	born     map[int64][]TriggeredHash // what the Job of each number was for
+	told     map[int64][]Change        // and what it was told had changed
 	excepted map[int64]bool            // numbers that may run twice: see P1
 	created  int                       // Jobs in all
 	failed   map[int64]bool            // numbers whose Job failed, or was deleted unfinished
@@ -136,7 +137,7 @@ type resource struct {
 
 func newWorld(t *rapid.T) *world {
 	w := &world{now: noon, values: map[ObjectReference]int{}, forbidden: map[ObjectReference]bool{}, held: map[ObjectReference]v1alpha.WhenResult{},
-		born: map[int64][]TriggeredHash{}, excepted: map[int64]bool{}, failed: map[int64]bool{}, ran: map[string]bool{}, released: map[string]bool{}}
+		born: map[int64][]TriggeredHash{}, told: map[int64][]Change{}, excepted: map[int64]bool{}, failed: map[int64]bool{}, ran: map[string]bool{}, released: map[string]bool{}}
 	w.ctj = resource{version: 1, status: &v1alpha.ChangeTriggeredJobStatus{}}
 	w.edit(t)
 	w.operators = []*operator{w.start()}
@@ -435,7 +436,7 @@ func (w *world) create(t *rapid.T, op *operator) bool {
 		require.False(t, op.unasked(h.Reference), "a Job stands for %s, of whose when nothing is known", h.Reference)
 	}
 	w.lastCreated, w.lastJumps = w.now, w.jumps
-	w.born[c.Number] = c.Hashes
+	w.born[c.Number], w.told[c.Number] = c.Hashes, c.Changed
 	w.created++
 	w.jobs = append(w.jobs, Job{Name: c.Name, UID: types.UID(fmt.Sprint(w.created)), Number: c.Number, Hashes: c.Hashes, Changed: c.Changed, RunNow: c.RunNow,
 		Outcome: v1alpha.JobActive, CreationTimestamp: w.now.Truncate(time.Second)})
@@ -487,6 +488,8 @@ func (w *world) write(t *rapid.T, op *operator) bool {
 			// answered by what was seen last under another key
 		case was.baseline == Unknown && op.resigns(): // the tries were taken back
 			require.Equal(t, after.hash, after.baseline)
+			require.True(t, w.job(next.LastJobName) == nil || mentions(w.told[next.TriggerCount], key.object, key.path),
+				"%s is answered with a try, and the Job that failed did not run for it", key.object)
 		case op.moves(key.object, was.baseline, after.baseline), op.moves(key.object, op.putOff()[key].hash, after.baseline):
 			require.True(t, after.baseline == after.hash || after.baseline == op.putOff()[key].hash, "what does not count moves the baseline along")
 		case slices.Contains(reasonsOf(op.decision.Events), EventPendingForgotten):

@@ -159,7 +159,7 @@ type Job struct {
 	Hashes []TriggeredHash
 	// Changed names what the Job's trigger was for, as far as it is still in the spec; nil where it could
 	// not be read. With policy Replace, these fields are pending again when the Job is deleted unfinished, and with
-	// onFailure Retrigger when it fails.
+	// onFailure Retrigger when it fails; while it is to be tried again, only these are what it failed at.
 	Changed []Change
 	// RunNow is the value of the annotation that the Job was asked for by; empty where it was not.
 	RunNow string
