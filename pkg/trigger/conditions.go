@@ -169,7 +169,7 @@ func (s *state) progressing(v verdict) metav1.Condition {
 		return condition(ConditionProgressing, metav1.ConditionFalse, ReasonInvalidSpec, s.invalid(v))
 	case v.reason != "":
 		return condition(ConditionProgressing, metav1.ConditionTrue, v.reason, v.message)
-	case v.message != "" && !v.due && last != nil && last.Status == metav1.ConditionTrue && slices.Contains(Waits, last.Reason):
+	case v.unsure() && last != nil && last.Status == metav1.ConditionTrue && slices.Contains(Waits, last.Reason):
 		return *last // the present state is not known yet
 	case len(s.active) > 0:
 		return condition(ConditionProgressing, metav1.ConditionTrue, ReasonJobActive, "Running: Job "+enumerate(s.active))
@@ -186,6 +186,8 @@ func (s *state) degraded(available metav1.Condition, v verdict) metav1.Condition
 		return condition(ConditionDegraded, metav1.ConditionTrue, available.Reason, available.Message)
 	case s.refusal != nil && v.reason == s.refusal.reason():
 		return condition(ConditionDegraded, metav1.ConditionTrue, v.reason, s.refusal.Message)
+	case s.refusedBefore(v) != nil:
+		return *s.refusedBefore(v)
 	case len(s.suspects()) > 0:
 		return condition(ConditionDegraded, metav1.ConditionTrue, ReasonLoopSuspected, messageLoop(s.suspects()))
 	case s.lastJobStatus == v1alpha.JobFailed:
@@ -202,11 +204,25 @@ func (s *state) invalid(v verdict) string {
 	if s.count >= maxNumber {
 		return messageCountExhausted
 	}
-	waits := v.reason == ReasonInvalidSpec || v.reason == "" && v.message != ""
+	waits := v.reason == ReasonInvalidSpec || v.unsure()
 	if s.in.Invalid == "" && s.refusal != nil && s.refusal.Reason == ReasonInvalidSpec && waits {
 		return s.refusal.Message
 	}
+	if told := s.refusedBefore(v); told != nil && told.Reason == ReasonInvalidSpec {
+		return told.Message
+	}
 	return s.in.Invalid
+}
+
+// refusedBefore is what status says of a Job that was refused to a process before this one, until it is known whether it is due still. If so, it is
+// tried again, and refused or not; a start alone tells nothing new.
+func (s *state) refusedBefore(v verdict) *metav1.Condition {
+	last := s.lastCondition(ConditionDegraded)
+	if s.in.Invalid != "" || s.refusal != nil || !v.unsure() || last == nil || last.ObservedGeneration != s.in.Generation ||
+		!slices.Contains([]string{ReasonInvalidSpec, ReasonJobNotCreated, ReasonNameTaken}, last.Reason) {
+		return nil
+	}
+	return last
 }
 
 // reason is the condition reason of a refusal.

@@ -203,6 +203,15 @@ func TestAReferenceThatIsNotSyncedIsNotShownFor30Seconds(t *testing.T) {
 		"what was waiting stays so": {
 			[]part{refers(objectA), kept(objectA, "*", sum("2"), sum("1")), said(1, "True Watching", "True Cooldown", "False AsExpected"), lately},
 			[]expectation{asItWas, wakesIn(20 * time.Second), tellsNothing}},
+		"what was refused stays so": {
+			[]part{refers(objectA), kept(objectA, "*", sum("2"), sum("1")), said(1, "True Watching", "True JobNotCreated", "True JobNotCreated"), lately},
+			[]expectation{asItWas, wakesIn(20 * time.Second), tellsNothing}},
+		"what the API server found invalid stays so": {
+			[]part{refers(objectA), kept(objectA, "*", sum("2"), sum("1")), said(1, "False InvalidSpec", "False InvalidSpec", "True InvalidSpec"), lately},
+			[]expectation{asItWas, wakesIn(20 * time.Second), tellsNothing}},
+		"what was refused and is edited is not": {
+			[]part{refers(objectA), kept(objectA, "*", sum("2"), sum("1")), generation(2), said(1, "False InvalidSpec", "False InvalidSpec", "True InvalidSpec"), lately},
+			[]expectation{available("True Watching"), degraded("False AsExpected")}},
 		"another trouble is shown": {
 			[]part{known, said(1, "True Watching", "False Idle", "False AsExpected"), lately, refers(objectB), cannotSee(objectB, Forbidden, 0)},
 			[]expectation{available("False Forbidden"), tells(ReasonForbidden)}},

@@ -25,6 +25,9 @@ type verdict struct {
 	until time.Time
 }
 
+// unsure says that a Job may be due, and that the present state is not known well enough to tell.
+func (v verdict) unsure() bool { return v.reason == "" && v.message != "" && !v.due }
+
 // judge says whether what is pending triggers now. What is asked first is what a user would change first.
 func (s *state) judge() verdict {
 	if s.in.Invalid != "" || s.count >= maxNumber {
