@@ -106,7 +106,7 @@ func TestReferencesGivenBeforeStartAreServed(t *testing.T) {
 }
 
 func TestOwnersThatAreGivenTogetherAreServedByOnePlan(t *testing.T) {
-	server := servers["with WatchList"].Server(t)
+	server := streaming(t)
 	namespace := server.Namespace(t)
 	requests := &counter{}
 	p := startEngine(t, requests.count(server.Config))
@@ -355,7 +355,7 @@ func TestAThousandOwnersThatJoinAnObjectReadItTogether(t *testing.T) {
 }
 
 func TestWatchingWithoutListingIsForbiddenToWhoJoins(t *testing.T) {
-	server := servers["with WatchList"].Server(t)
+	server := streaming(t)
 	namespace := server.Namespace(t)
 	create(t, server, configMap(namespace, "watched", "a", "1"))
 	user := "watcher-" + namespace

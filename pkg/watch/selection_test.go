@@ -458,7 +458,7 @@ func TestAServerThatDoesNotSelectIsNotBelieved(t *testing.T) {
 }
 
 func TestSelectionsOfAKindThatComesAndGoes(t *testing.T) {
-	server := servers["with WatchList"].Server(t)
+	server := streaming(t)
 	ns := server.Namespace(t)
 	p := startEngine(t, server.Config)
 	gvk := widgets
