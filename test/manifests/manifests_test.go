@@ -99,10 +99,7 @@ func kustomizations(t *testing.T) []string {
 }
 
 func TestEveryImageHasTheVersionOfTheMakefile(t *testing.T) {
-	makefile, err := os.ReadFile("../../Makefile")
-	require.NoError(t, err)
-	version := regexp.MustCompile(`(?m)^VERSION \?= (\S+)$`).FindSubmatch(makefile)
-	require.NotNil(t, version)
+	want := "v" + version(t)
 	image := regexp.MustCompile(`image: (\S+)`)
 	for _, dir := range kustomizations(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
@@ -112,7 +109,7 @@ func TestEveryImageHasTheVersionOfTheMakefile(t *testing.T) {
 				assert.NotRegexp(t, `:latest$|^[^:]+$`, match[1], "an image names a version")
 				if strings.HasPrefix(match[1], imageName) {
 					_, tag, _ := strings.Cut(match[1], ":")
-					assert.Equal(t, "v"+string(version[1]), tag, match[1])
+					assert.Equal(t, want, tag, match[1])
 				}
 			}
 		})

@@ -32,7 +32,6 @@ import (
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 	_ "github.com/nusnewob/kube-changejob/controllers" // it defines metrics, and so do those that it imports
-	"github.com/nusnewob/kube-changejob/hack/port"
 	"github.com/nusnewob/kube-changejob/pkg/job"
 	"github.com/nusnewob/kube-changejob/pkg/metrics"
 	"github.com/nusnewob/kube-changejob/pkg/trigger"
@@ -90,7 +89,7 @@ func (i *installation) start(t *testing.T, args ...string) *replica {
 		CurrentContext: "c",
 	})
 	require.NoError(t, err)
-	port, metrics := freePort(t), freePort(t)
+	port, metrics := operatorprocess.FreePort(t), operatorprocess.FreePort(t)
 	r := &replica{webhook: port, metricsPort: metrics, metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics)}
 	r.Process = operatorprocess.Launch(t, operatorprocess.Options{
 		KubeConfig: kubeconfig, Namespace: system, WebhookCertDir: t.TempDir(), WebhookPort: port,
@@ -227,13 +226,6 @@ func (r *replica) get(t *testing.T, token string) (status int, body string) {
 	content, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(content)
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	free, err := port.Free()
-	require.NoError(t, err)
-	return free
 }
 
 // TestTheInstalledOperatorWorks runs the operator with what config/default gives it, and no more; its steps build

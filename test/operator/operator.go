@@ -130,7 +130,7 @@ func Start(t testing.TB, options Options) *Process {
 // Launch runs the operator and does not wait for it. It is stopped when the test ends.
 func Launch(t testing.TB, options Options) *Process {
 	t.Helper()
-	probe := freePort(t)
+	probe := FreePort(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(kubeconfig, options.KubeConfig, 0o600); err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func Launch(t testing.TB, options Options) *Process {
 	}
 	metrics := ""
 	if options.Metrics {
-		address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+		address := "127.0.0.1:" + strconv.Itoa(FreePort(t))
 		metrics = "http://" + address + "/metrics"
 		args = append(args, "--metrics-secure=false", "--metrics-bind-address="+address)
 	}
@@ -318,7 +318,8 @@ func (p *Process) ready() bool {
 	return response.StatusCode == http.StatusOK
 }
 
-func freePort(t testing.TB) int {
+// FreePort returns a port of the loopback address on which a program that the test starts can listen.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	free, err := port.Free()
 	if err != nil {
