@@ -16,11 +16,15 @@ import (
 // What takes too much is known before it runs: charged afterwards, each of these would have held up whoever reads the watch for seconds, or hours.
 func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
 	pattern := `(.?){200}z`
-	b := &bounds{instructions: map[string]int{pattern: instructionsOf(pattern)}}
-	value := ordered{}.NativeToValue
+	p := prices{pattern: uint64(instructionsOf(pattern))}
+	value := func(v any) ref.Val { return adapter{}.NativeToValue(readable(v)) }
 	numbers := make([]any, 30_000)
 	for i := range numbers {
 		numbers[i] = int64(i)
+	}
+	empty := make([]any, 30_000)
+	for i := range empty {
+		empty[i] = ""
 	}
 	text := func(length int) ref.Val { return types.String(strings.Repeat("a", length)) }
 	for sentence, c := range map[string]struct {
@@ -33,8 +37,28 @@ func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
 		"two short lists":                         {operators.Equals, []ref.Val{value(numbers[:100]), value(numbers[:100])}, true},
 		"two long lists":                          {operators.Equals, []ref.Val{value(numbers), value(numbers)}, false},
 		"that should differ":                      {operators.NotEquals, []ref.Val{value(numbers), value(numbers)}, false},
-		"a long list and a short one":             {operators.Equals, []ref.Val{value(numbers), value(numbers[:1])}, true},
-		"a long list inside others":               {operators.Equals, []ref.Val{value([]any{[]any{numbers}}), value(map[string]any{"a": numbers})}, false},
+		"lists of another length":                 {operators.Equals, []ref.Val{value(numbers), value(numbers[:1])}, true},
+		"a long list inside others":               {operators.Equals, []ref.Val{value([]any{[]any{numbers}}), value([]any{[]any{numbers}})}, false},
+		"a long list inside a map":                {operators.Equals, []ref.Val{value(map[string]any{"a": numbers}), value(map[string]any{"a": numbers})}, false},
+		"or under another key":                    {operators.Equals, []ref.Val{value(map[string]any{"a": numbers}), value(map[string]any{"b": numbers})}, true},
+		"what is of another kind":                 {operators.Equals, []ref.Val{value(numbers), text(1_000_000)}, true},
+		"which of two long texts is first":        {operators.Less, []ref.Val{text(1_000_000), text(1_000_000)}, false},
+		"or of a long one and a short one":        {operators.Less, []ref.Val{text(1_000_000), text(1)}, true},
+		"a longer text":                           {operators.Add, []ref.Val{text(1_000_000), text(1)}, false},
+		"a text that is not long":                 {operators.Add, []ref.Val{text(1000), text(1)}, true},
+		"numbers":                                 {operators.Add, []ref.Val{types.Int(1), types.Double(1)}, true},
+		"a longer list":                           {operators.Add, []ref.Val{value(numbers[:1]), value(numbers[:1])}, false},
+		"nothing in a long text":                  {"contains", []ref.Val{text(1_000_000), text(0)}, false},
+		"a long text in a text":                   {"contains", []ref.Val{text(10_000), text(1000)}, false},
+		"a beginning":                             {"startsWith", []ref.Val{text(1_000_000), text(100)}, true},
+		"a long beginning":                        {"startsWith", []ref.Val{text(1_000_000), text(1_000_000)}, false},
+		"a sum":                                   {"sum", []ref.Val{value(numbers[:10_000])}, true},
+		"a long sum":                              {"sum", []ref.Val{value(numbers)}, false},
+		"the least of many empty texts":           {"min", []ref.Val{value(empty)}, false},
+		"a number in a long text":                 {"int", []ref.Val{text(1_000_000)}, false},
+		"a version":                               {"semver", []ref.Val{types.String("1.2.3-rc.1")}, true},
+		"a long version":                          {"isSemver", []ref.Val{text(257)}, false},
+		"an hour somewhere":                       {"getHours", []ref.Val{types.Timestamp{}, types.String("Europe/Zurich")}, true},
 		"a number in a long list":                 {operators.In, []ref.Val{types.Int(1), value(numbers)}, false},
 		"a number in a list":                      {operators.In, []ref.Val{types.Int(1), value(numbers[:10_000])}, true},
 		"a long list in a list of such":           {operators.In, []ref.Val{value(numbers), value([]any{numbers})}, false},
@@ -49,7 +73,7 @@ func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			ran := false
-			result := b.within(c.function, "", func([]ref.Val) ref.Val {
+			result := p.within(c.function, func(...ref.Val) ref.Val {
 				ran = true
 				return types.True
 			})(c.args...)
@@ -60,26 +84,69 @@ func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
 	}
 }
 
-// And it is so in an expression.
+// And it is so in an expression: each of these took seconds and gigabytes, or did not end, where a call was charged after it had run, and by what
+// the checker knew of its arguments.
 func TestWhatTakesTooMuchOfAnObjectFails(t *testing.T) {
-	list := "[" + strings.Repeat("1,", 30_000) + "1]"
-	object := []byte(`{"long":"` + strings.Repeat("a", 100_000) + `","l":` + list + `,"k":` + list + `,"q":"1e-999999999","short":"aaz","few":[1,2]}`)
+	repeated := func(text string, count int) string { return strings.TrimSuffix(strings.Repeat(text+",", count), ",") }
+	keys := make([]string, 30_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf(`"key-%d":1`, i)
+	}
+	list := "[" + repeated("1", 30_000) + "]"
+	object := []byte(`{"long":"` + strings.Repeat("a", 100_000) + `","longer":"` + strings.Repeat("a", 250_000) + `","l":` + list + `,"k":` + list +
+		`,"q":"1e-999999999","short":"aaz","few":[1,2],"many":[` + repeated("1", 500) + `],"empty":[` + repeated(`""`, 30_000) + `],"m":{` + strings.Join(keys, ",") + `}}`)
 	for expression, want := range map[string]Result{
-		`object.long.matches('(.?){200}z')`:                 Failed,
-		`object.long.find('(.?){200}z') == ''`:              Failed,
-		`object.long.findAll('(.?){200}z').size() == 0`:     Failed,
-		`object.short.matches('^(.?){200}z$')`:              True,
-		`object.l == object.k`:                              Failed,
-		`object.l != object.k`:                              Failed,
-		`object.few == [1, 2] && object.few != [1]`:         True,
-		`object.l in [[1], [2]]`:                            False,
-		`1 in object.few && !(3 in object.few)`:             True,
-		`quantity(object.q).isGreaterThan(quantity('1'))`:   Failed,
-		`isQuantity('1e-999999999')`:                        Failed,
-		`object.few.all(x, size(object.long) > 0)`:          Failed, // twice is once too many
-		`size(object.long) > 0`:                             True,
-		`object.few.all(x, !(object.long in object))`:       Failed,
-		`object.few.exists(x, int(object.long + 'a') == 1)`: Failed,
+		`object.long.matches('(.?){200}z')`:                                                    Failed,
+		`object.long.find('(.?){200}z') == ''`:                                                 Failed,
+		`object.short.matches('^(.?){200}z$')`:                                                 True,
+		`object.l == object.k`:                                                                 Failed,
+		`object.l != object.k`:                                                                 Failed,
+		`object.few == [1, 2] && object.few != [1]`:                                            True,
+		`object.l in [[1], [2]]`:                                                               False,
+		`1 in object.few && !(3 in object.few)`:                                                True,
+		`quantity(object.q).isGreaterThan(quantity('1'))`:                                      Failed,
+		`isQuantity('1e-999999999')`:                                                           Failed,
+		`object.few.all(x, size(object.long) > 0) && size(object.long) > 0`:                    Failed, // thrice is once too many
+		`size(object.long) > 0`:                                                                True,
+		`object.few.all(x, !(object.long in object)) && !(object.long in object)`:              Failed,
+		`object.few.exists(x, int(object.long + 'a') == 1)`:                                    Failed,
+		`object.many.all(x, object.l != 1 && object.m != 1 && object.longer != 1)`:             True, // of another kind, or size
+		`object.many.all(x, object.l != object.few)`:                                           True,
+		`object.many.all(x, object.longer.contains(''))`:                                       Failed,
+		`object.longer.contains('') || true`:                                                   Failed, // nothing makes up for it
+		`object.few.all(x, object.empty.isSorted())`:                                           Failed,
+		`object.empty.max() == '' || true`:                                                     Failed,
+		`object.l.sum() > 0`:                                                                   Failed,
+		`object.few.all(x, !object.l.includes(2) && !object.k.includes(2))`:                    Failed,
+		`object.many.sum() == 500`:                                                             True,
+		`(object.few + object.few).sum() == 6`:                                                 Failed,
+		`object.longer + 'a' != 'a'`:                                                           Failed,
+		`object.longer < object.longer`:                                                        Failed,
+		`object.many.all(x, object.longer < 'a')`:                                              False,
+		`object.longer in ['a']`:                                                               False,
+		`object.many.all(x, object.m.exists(k, true))`:                                         True,
+		`object.many.all(x, object.m.all(k, true))`:                                            Failed,
+		`object.few.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:  True,
+		`object.many.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`: Failed,
+		`isSemver(object.long)`:                                                                Failed,
+	} {
+		e, err := Compile(expression)
+		require.NoError(t, err, expression)
+		assert.Equal(t, want, e.Evaluate(object, deployments), expression)
+	}
+}
+
+// What is looked for in a written list may be anything.
+func TestAnythingCanBeLookedForInAWrittenList(t *testing.T) {
+	object := []byte(`{"m":{"a":1},"l":[{"c":1},"a"],"text":"a","number":1}`)
+	for expression, want := range map[string]Result{
+		`object.m in ['a']`:                                    False,
+		`!(object.m in ['a'])`:                                 True,
+		`object.l.exists(x, x in ['a'])`:                       True,
+		`object.text in ['a', 'b'] && object.number in [1, 2]`: True,
+		`object.number in [1.0]`:                               True,
+		`object.m in [{'a': 1}]`:                               True,
+		`bytes('a') in [b'a'] && !(dyn(bytes('b')) in ['b'])`:  True,
 	} {
 		e, err := Compile(expression)
 		require.NoError(t, err, expression)
@@ -94,16 +161,21 @@ func TestAnExpressionComesToTheSameForTheSameObject(t *testing.T) {
 		data[fmt.Sprintf("key-%02d", i)] = strings.Repeat("x", 10_000)
 	}
 	data["key-20"] += "debug"
-	object, err := json.Marshal(map[string]any{"data": data})
+	object, err := json.Marshal(map[string]any{"data": data, "url": "https://example.com/?d=1&c=2&b=3&a=4", "long": strings.Repeat("x", 150_000)})
 	require.NoError(t, err)
 	for expression, want := range map[string]Result{
-		`object.data.exists(k, object.data[k].contains('debug'))`:      Failed,
-		`object.data.exists(k, v, v.contains('debug'))`:                Failed,
-		`object.data.filter(k, true)[0] == 'key-00'`:                   True,
-		`object.data.filter(k, k != 'key-00')[0].startsWith('key-01')`: True,
+		`object.data.exists(k, object.data[k].contains('debug'))`:                                    Failed,
+		`object.data.exists(k, v, v.contains('debug'))`:                                              Failed,
+		`object.data.filter(k, true)[0] == 'key-00'`:                                                 True,
+		`object.data.filter(k, k != 'key-00')[0].startsWith('key-01')`:                               True,
+		`{'d': 1, 'c': 2, 'b': 3, 'a': 4}.filter(k, true)[0] == 'a'`:                                 True,
+		`[{'d': 1, 'c': 2, 'b': 3, 'a': 4}].all(m, m.filter(k, true)[0] == 'a')`:                     True,
+		`{3: '', 2: '', 1: ''}.filter(k, true)[0] == 1`:                                              True,
+		`{'d': 1, 'c': 2, 'b': 3, 'a': 4}.exists(k, k == 'a' || object.long.contains('xxxxxxxxxz'))`: True,
+		`url(object.url).getQuery().filter(k, true)[0] == 'a'`:                                       True,
 	} {
 		e, err := Compile(expression)
-		require.NoError(t, err)
+		require.NoError(t, err, expression)
 		for range 50 {
 			require.Equal(t, want, e.Evaluate(object, deployments), expression)
 		}

@@ -15,9 +15,11 @@ func FuzzExpression(f *testing.F) {
 		rolledOut, `object == null`, `object.l.all(x, object.l.exists(y, x.n < y.n || x == y))`, `object.l.filter(x, x.n > 1)[0].name + 'c' == 'bc'`,
 		`object.m.exists(k, v, v.matches('^[a-z]{1,3}$') && k in ['a', 'b'])`, `quantity(object.q).isLessThan(quantity('2')) && isQuantity('1e99')`,
 		`timestamp(object.at) + duration('1h') > timestamp('2026-01-01T00:00:00Z')`, `semver(object.version).major() == 1 && cidr('10.0.0.0/8').containsIP(object.ip)`,
-		`object.text.split(' ').size() == 5001 && object.text.findAll('[ab]', 3).size() == 3 && object.text.substring(2).lowerAscii() != ''`,
+		`object.text.split(' ').size() == 5001 && object.text.substring(2).lowerAscii() != ''`,
 		`url(object.url).getQuery()['b'] == ['c'] && object.?x.orValue(1) == 1 && object.m[?'c'].hasValue()`, `-object.big - 2 < 0 ? true : {'a': 1} == object.m`,
 		`[[1]].all(a, [[a, a]].all(b, b == b))`, `object.l.map(x, x)`, `'a'.replace('a', 'b') == 'b'`, `object.text.matches('(a?){200}')`, `isQuantity('1e-999999999')`,
+		`{'b': 1, 'a': 2}.filter(k, true)[0] in ['a'] && object.m in [{'a': 1}]`, `object.l.filter(x, true).filter(x, x.n > 1) + [1] == []`, `dyn(b'a') in ['a']`,
+		`object.l.exists(x, x.n in [1, 2.5]) && ['a', 'b'].isSorted() && [1, 2].sum() + [1].max() > object.l.size()`, `object.text + object.text < object.text`,
 	} {
 		f.Add(expression)
 	}

@@ -2,13 +2,14 @@ package when
 
 import (
 	"fmt"
-	"regexp/syntax"
 	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/overloads"
+	"github.com/google/cel-go/parser"
 )
 
 // An expression looks at an object, and makes nothing of its own.
@@ -17,7 +18,7 @@ import (
 // charges for a call when that has run, and for what a call makes by what it was given. A few words would make a text of gigabytes, or
 // a list that holds itself a billion times over, and compare it. So what makes texts, lists and maps is left out, which a
 // condition has little use for. Without it no value is larger than the object and the expression let it be, and what remains that takes
-// more than a look at each value has its bounds (bounds.go).
+// more than a look at each value has its price (price.go).
 
 // callable are the functions that an expression may call, by what the checker calls them.
 var callable = slices.Concat(
@@ -29,10 +30,10 @@ var callable = slices.Concat(
 	},
 	strings.Fields(`
 		or orValue hasValue value optional.none
-		size contains startsWith endsWith matches find findAll charAt lowerAscii upperAscii trim substring split
+		size contains startsWith endsWith matches find charAt lowerAscii upperAscii trim substring split
 		int uint double string bool bytes dyn type duration timestamp
 		getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds getMilliseconds
-		isSorted sum min max
+		isSorted sum min max includes first last
 		quantity isQuantity sign isInteger asInteger asApproximateFloat isGreaterThan isLessThan compareTo add sub
 		ip isIP ip.isCanonical family isUnspecified isLoopback isLinkLocalMulticast isLinkLocalUnicast isGlobalUnicast
 		cidr isCIDR containsIP containsCIDR prefixLength masked
@@ -40,106 +41,106 @@ var callable = slices.Concat(
 		semver isSemver major minor patch`),
 )
 
-// macros are those that an expression may use.
+// macros are those that an expression may use. Others write what they are called on several times over, and in a chain each does so with
+// all before it.
 var macros = []string{operators.Has, operators.All, operators.Exists, operators.ExistsOne, "existsOne", operators.Filter}
 
-// searches are the functions that take a pattern, as their second argument.
-var searches = []string{"matches", "find", "findAll"}
+// maxNesting is how deep lists and maps that are written out may be nested. To find out the type of one takes time with the third power of that.
+const maxNesting = 8
 
-// maxInstructions is how many instructions all patterns of an expression may come to when they are compiled. A pattern takes memory for each while
-// the expression is held, and time for each and every character that it is matched with; few that people write have a hundred.
-const maxInstructions = 1000
-
-// check says what an expression uses that it may not. It is given as it was written, and as the checker has it, with macros expanded.
-func check(written, checked *cel.Ast, offered []cel.Macro) error {
-	var wrong error
-	refuse := func(of *cel.Ast, at ast.Expr, format string, args ...any) {
-		if wrong == nil {
-			location := of.NativeRep().SourceInfo().GetStartLocation(at.ID())
-			wrong = fmt.Errorf("%s (line %d, column %d)", fmt.Sprintf(format, args...), location.Line(), location.Column()+1)
-		}
-	}
-	visit(written, func(e ast.Expr) {
+// checkWritten says what an expression as it was written, with nothing expanded, uses that it may not. It takes no longer than to read it.
+func checkWritten(written *cel.Ast, offered []cel.Macro) error {
+	instructions := 0
+	return check(written, func(e ast.Expr) string {
 		switch e.Kind() {
 		case ast.CallKind:
 			name := e.AsCall().FunctionName()
 			isMacro := slices.ContainsFunc(offered, func(m cel.Macro) bool { return m.Function() == name })
-			if isMacro && !slices.Contains(macros, name) {
-				refuse(written, e, "%s is not offered here, since it makes lists or maps", name)
+			switch {
+			case isMacro && !slices.Contains(macros, name):
+				return name + " is not offered here, since it makes lists or maps"
+			case slices.Contains(searches, name):
+				pattern, ok := patternOf(e.AsCall())
+				if !ok {
+					return fmt.Sprintf("the pattern of %s must be written out", name)
+				}
+				if instructions += instructionsOf(pattern); instructions > maxInstructions {
+					return "the patterns are too large: repeat less often than {n} says"
+				}
 			}
 		case ast.ListKind, ast.MapKind, ast.StructKind:
-			if !constant(e) {
-				refuse(written, e, "a list or map that is written out may hold nothing but constants")
+			switch depth, constant := nesting(e); {
+			case !constant:
+				return "a list or map that is written out may hold nothing but constants"
+			case depth > maxNesting:
+				return fmt.Sprintf("lists and maps that are written out may be nested %d deep at most", maxNesting)
 			}
 		}
+		return ""
 	})
-	instructions := 0
-	visit(checked, func(e ast.Expr) {
+}
+
+// checkCalls says what an expression calls that it may not, once it is known what its names mean.
+func checkCalls(checked *cel.Ast) error {
+	references := checked.NativeRep().ReferenceMap()
+	return check(checked, func(e ast.Expr) string {
 		if e.Kind() != ast.CallKind {
-			return
+			return ""
 		}
-		name := e.AsCall().FunctionName()
+		name, reference := e.AsCall().FunctionName(), references[e.ID()]
 		switch {
 		case !slices.Contains(callable, name):
-			refuse(checked, e, "%s is not offered here", name)
-		case slices.Contains(searches, name):
-			pattern, ok := patternOf(e.AsCall())
-			if !ok {
-				refuse(checked, e, "the pattern of %s must be written out", name)
-				return
-			}
-			if instructions += instructionsOf(pattern); instructions > maxInstructions {
-				refuse(checked, e, "the patterns are too large: repeat less often than {n} says")
-			}
+			return name + " is not offered here"
+		case reference != nil && slices.Equal(reference.OverloadIDs, []string{overloads.AddList}) && !filters(e.AsCall()):
+			return "+ of lists is not offered here"
+		default:
+			return ""
 		}
 	})
-	return wrong
 }
 
-// visit calls a function for each part of an expression.
-func visit(of *cel.Ast, look func(ast.Expr)) {
-	ast.PreOrderVisit(of.NativeRep().Expr(), ast.NewExprVisitor(look))
+// filters says whether a call is what a macro collects with what it filters.
+func filters(add ast.CallExpr) bool {
+	return add.Args()[0].Kind() == ast.IdentKind && add.Args()[0].AsIdent() == parser.HiddenAccumulatorName
 }
 
-// constant says whether a literal holds constants, or such literals, alone.
-func constant(e ast.Expr) bool {
+// check returns the first of what a function finds wrong with a part of an expression, and where that is.
+func check(of *cel.Ast, wrong func(ast.Expr) string) (err error) {
+	ast.PreOrderVisit(of.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if err != nil {
+			return
+		}
+		if message := wrong(e); message != "" {
+			location := of.NativeRep().SourceInfo().GetStartLocation(e.ID())
+			err = fmt.Errorf("%s (line %d, column %d)", message, location.Line(), location.Column()+1)
+		}
+	}))
+	return err
+}
+
+// nesting says how deep a literal is, a constant being 0, and whether it holds constants alone.
+func nesting(e ast.Expr) (depth int, constant bool) {
+	constant = true
+	within := func(inner ast.Expr) {
+		d, c := nesting(inner)
+		depth, constant = max(depth, d), constant && c
+	}
 	switch e.Kind() {
 	case ast.LiteralKind:
-		return true
+		return 0, true
 	case ast.ListKind:
-		return len(e.AsList().OptionalIndices()) == 0 && !slices.ContainsFunc(e.AsList().Elements(), func(e ast.Expr) bool { return !constant(e) })
+		constant = len(e.AsList().OptionalIndices()) == 0
+		for _, element := range e.AsList().Elements() {
+			within(element)
+		}
 	case ast.MapKind:
-		return !slices.ContainsFunc(e.AsMap().Entries(), func(entry ast.EntryExpr) bool {
-			m := entry.AsMapEntry()
-			return m.IsOptional() || !constant(m.Key()) || !constant(m.Value())
-		})
+		for _, entry := range e.AsMap().Entries() {
+			constant = constant && !entry.AsMapEntry().IsOptional()
+			within(entry.AsMapEntry().Key())
+			within(entry.AsMapEntry().Value())
+		}
 	default:
-		return false
+		return 0, false
 	}
-}
-
-// patternOf returns the pattern that a call searches for, if it is a constant.
-func patternOf(call ast.CallExpr) (string, bool) {
-	args := call.Args()
-	if call.IsMemberFunction() {
-		args = slices.Insert(slices.Clone(args), 0, call.Target())
-	}
-	if len(args) < 2 || args[1].Kind() != ast.LiteralKind {
-		return "", false
-	}
-	pattern, ok := args[1].AsLiteral().Value().(string)
-	return pattern, ok
-}
-
-// instructionsOf is how many instructions a pattern comes to; more than any may have where it is none.
-func instructionsOf(pattern string) int {
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return maxInstructions + 1
-	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return maxInstructions + 1
-	}
-	return len(program.Inst)
+	return depth + 1, constant
 }

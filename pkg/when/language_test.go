@@ -1,6 +1,7 @@
 package when
 
 import (
+	"regexp/syntax"
 	"strings"
 	"testing"
 
@@ -32,7 +33,10 @@ func TestAnExpressionMakesNothingOfItsOwn(t *testing.T) {
 		"a pattern of the object's":       {`object.a.matches(object.b)`, "the pattern of matches must be written out (line 1, column 17)"},
 		"or one that is put together":     {`object.a.find('a' + object.b) == ''`, "the pattern of find must be written out"},
 		"a pattern that takes long":       {`object.a.matches('(.?){999}z')`, "the patterns are too large: repeat less often than {n} says"},
-		"several that do so together":     {`object.a.findAll('.{400}').size() > 0 && object.a.matches('.{400}') && object.a.find('.{400}') == ''`, "the patterns are too large"},
+		"several that do so together":     {`object.a.find('.{400}') != '' && object.a.matches('.{400}') && object.a.find('.{400}') == ''`, "the patterns are too large"},
+		"whose copies take memory":        {`object.a.matches('(' + '.' + '){999}')`, "the pattern of matches must be written out"},
+		"every match in a text":           {`object.a.findAll('a(.*z)?').size() > 0`, "findAll is not offered here"},
+		"a list of two":                   {`(object.l == [] ? [1] : [2]) + [3] == [1, 3]`, "+ of lists is not offered here"},
 		"as a function":                   {`matches(object.a, '(.?){999}z')`, "the patterns are too large"},
 		"what is left out inside another": {`object.l.exists(x, x.l.filter(y, y.replace('a', 'b') == '').size() > 0)`, "replace is not offered here"},
 	} {
@@ -51,8 +55,9 @@ func TestWhatALookAtAnObjectNeedsIsOffered(t *testing.T) {
 		"keys and values of a map": `object.m.exists(k, k == 'b') && object.m.all(k, v, v != '') && !has(object.m.c) && 'a' in object.m`,
 		"constants":                `object.text in ['a', 'a-b-c'] && object.m == {'a': '1', 'b': 'x'} && object.numbers == [1, 2, 3] && -1 in [-1, 2] && [[1], [2]].size() == 2`,
 		"texts":                    `object.text.split('-')[1] == 'b' && object.text.substring(2, 3) == 'b' && object.text.upperAscii().startsWith('A') && object.text + '!' == 'a-b-c!'`,
-		"patterns":                 `object.text.matches('^[a-z](-[a-z]){2}$') && object.text.find('[b-z]') == 'b' && object.text.findAll('[a-z]', 2) == ['a', 'b'] && object.text.findAll('[a-z]').size() == 3`,
+		"patterns":                 `object.text.matches('^[a-z](-[a-z]){2}$') && object.text.find('[b-z]') == 'b'`,
 		"numbers":                  `int(object.m.a) + 1 == 2 && double(object.m.a) < 1.5 && object.numbers[0] * 3 - 1 == 2`,
+		"of a list":                `object.numbers.sum() == 6 && object.numbers.max() == 3 && object.numbers.isSorted() && object.numbers.includes(2) && object.numbers.first().value() == 1 && object.numbers.last() != optional.none()`,
 		"quantities":               `quantity(object.q).isLessThan(quantity('2')) && isQuantity('1e3') && !isQuantity('x')`,
 		"times":                    `timestamp(object.at).getFullYear() == 2026 && timestamp(object.at) < timestamp('2027-01-01T00:00:00Z') && duration('1h') > duration('1m')`,
 		"versions":                 `semver(object.version).isLessThan(semver('2.0.0'))`,
@@ -67,6 +72,33 @@ func TestWhatALookAtAnObjectNeedsIsOffered(t *testing.T) {
 	}
 }
 
+// Each of these took seconds to minutes, and up to gigabytes, before it was refused, or was not refused.
+func TestWhatTakesTooMuchToCompileIsRefusedBefore(t *testing.T) {
+	l, err := languageOnce()
+	require.NoError(t, err)
+	nested := func(depth int) string { return strings.Repeat("[", depth) + "1" + strings.Repeat("]", depth) }
+	for sentence, c := range map[string]struct{ expression, want string }{
+		"a macro that writes what it is called on twice": {`object.?a` + strings.Repeat(`.optMap(a,a)`, 60) + `.hasValue()`, "optMap is not offered here"},
+		"and another":                   {`object.?a` + strings.Repeat(`.optFlatMap(a,a)`, 60) + `.hasValue()`, "optFlatMap is not offered here"},
+		"a list of lists of lists":      {nested(240) + " == " + nested(240), "may be nested 8 deep at most"},
+		"the same of a list of nothing": {strings.ReplaceAll(nested(240), "1", "") + " == []", "may be nested 8 deep at most"},
+		"a map of maps of maps":         {`1 in ` + strings.Repeat("{1:", 240) + "1" + strings.Repeat("}", 240), "may be nested 8 deep at most"},
+		"a list of maps of lists":       {`1 in ` + strings.Repeat("[{1:", 5) + "1" + strings.Repeat("}]", 5), "may be nested 8 deep at most"},
+		"a pattern of a million dots":   {`object.a.matches('(` + strings.Repeat(".", 900) + `){999}')`, "the patterns are too large"},
+		"which repeats what repeats":    {`object.a.find('((.{10}){10}){10}') == ''`, "the patterns are too large"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			written, issues := l.bare.Parse(c.expression)
+			require.NoError(t, issues.Err())
+			require.ErrorContains(t, checkWritten(written, l.full.Macros()), c.want, "as it is written, before anything is made of it")
+			_, err := Compile(c.expression)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	_, err = Compile(nested(8) + " == " + nested(8))
+	assert.NoError(t, err)
+}
+
 func TestTheSizeOfAPattern(t *testing.T) {
 	for pattern, most := range map[string]int{
 		`^registry\.example\.com/`:                       30,
@@ -77,6 +109,16 @@ func TestTheSizeOfAPattern(t *testing.T) {
 		assert.Less(t, instructionsOf(pattern), most, pattern)
 	}
 	assert.Greater(t, instructionsOf(`(.?){999}z`), maxInstructions)
-	assert.Greater(t, instructionsOf(`(`), maxInstructions)
+	assert.Zero(t, instructionsOf(`(`), "the compiler says that it is none")
+	for _, pattern := range []string{
+		`a`, `abc`, `(?i)abc`, `a|bc|d`, `[a-z]+`, `(a*b?c+){3}`, `a{2,5}`, `a{3,}`, `(a|b){0,9}`, `^\bx\B$`, `(?:ab){10}(c)`, `.*?x`, `(a{3}){4}`, `\pL{20}`, ``, `(|a)*`, `a{0}`,
+	} {
+		parsed, err := syntax.Parse(pattern, syntax.Perl)
+		require.NoError(t, err)
+		compiled, err := syntax.Compile(parsed.Simplify())
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, instructionsOf(pattern)+1, len(compiled.Inst), pattern)
+		assert.LessOrEqual(t, instructionsOf(pattern), 2*len(compiled.Inst)+2, pattern)
+	}
 	assert.Greater(t, instructionsOf(strings.Repeat("(.){999}", 10)), maxInstructions)
 }

@@ -1,8 +1,9 @@
 package when
 
 import (
-	"maps"
+	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -13,7 +14,7 @@ import (
 
 // Object is an object as expressions read it; the zero value is one that does not exist, which is null.
 type Object struct {
-	fields map[string]any
+	fields ref.Val
 	exists bool
 }
 
@@ -26,39 +27,88 @@ func Decode(json []byte, kind schema.GroupVersionKind) Object {
 	if json == nil {
 		return Object{}
 	}
-	o := Object{exists: true}
-	if utiljson.Unmarshal(json, &o.fields) != nil {
-		o.fields = nil
+	var fields map[string]any
+	if utiljson.Unmarshal(json, &fields) != nil || fields == nil {
+		return Object{exists: true}
 	}
-	if o.fields != nil {
-		o.fields["apiVersion"], o.fields["kind"] = kind.GroupVersion().String(), kind.Kind
-	}
-	return o
+	fields["apiVersion"], fields["kind"] = kind.GroupVersion().String(), kind.Kind
+	return Object{fields: readable(fields).(ref.Val), exists: true}
 }
 
-// ordered makes CEL's values of what was decoded. It goes through a map in the order of its keys, where Go does in any: what an
-// evaluation costs, and with that whether it fails, depends on which key comes first, and the same version of an object would come to this
-// at one time and to that at another.
-type ordered struct{}
-
-// NativeToValue implements types.Adapter.
-func (o ordered) NativeToValue(value any) ref.Val {
+// readable replaces the maps inside a value by those that CEL reads, once for all expressions.
+func readable(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
-		return orderedMap{types.NewStringInterfaceMap(o, v), v}
+		for key, inner := range v {
+			v[key] = readable(inner)
+		}
+		return inOrder(types.NewStringInterfaceMap(adapter{}, v))
 	case []any:
-		return types.NewDynamicList(o, v)
+		for i, inner := range v {
+			v[i] = readable(inner)
+		}
+	}
+	return value
+}
+
+// adapter makes CEL's values of what was decoded.
+type adapter struct{}
+
+// NativeToValue implements types.Adapter.
+func (a adapter) NativeToValue(value any) ref.Val {
+	switch v := value.(type) {
+	case map[string]any:
+		return inOrder(types.NewStringInterfaceMap(a, v))
+	case []any:
+		return types.NewDynamicList(a, v)
 	default:
 		return types.DefaultTypeAdapter.NativeToValue(value)
 	}
 }
 
+// orderedMap goes through a map in the order of its keys, where Go does in any: what an evaluation costs, and with that whether it fails, depends on which
+// key comes first, and the same version of an object would come to this at one time and to that at another.
 type orderedMap struct {
 	traits.Mapper
-	fields map[string]any
+	// Sorting takes longer than an evaluation may: it is done once for an object, not for each loop, and not for maps that no expression goes through.
+	sort sync.Once
+	keys []ref.Val
+}
+
+// inOrder gives a map an order; other values it returns as they are.
+func inOrder(value ref.Val) ref.Val {
+	m, ok := value.(traits.Mapper)
+	if _, already := value.(*orderedMap); !ok || already {
+		return value
+	}
+	return &orderedMap{Mapper: m}
 }
 
 // Iterator implements traits.Iterable.
-func (m orderedMap) Iterator() traits.Iterator {
-	return types.NewStringList(ordered{}, slices.Sorted(maps.Keys(m.fields))).Iterator()
+func (m *orderedMap) Iterator() traits.Iterator {
+	m.sort.Do(func() {
+		for it := m.Mapper.Iterator(); it.HasNext() == types.True; {
+			m.keys = append(m.keys, it.Next())
+		}
+		slices.SortFunc(m.keys, compareKeys)
+	})
+	return types.NewRefValList(adapter{}, m.keys).Iterator()
+}
+
+// compareKeys orders keys by their type, then by their value.
+func compareKeys(a, b ref.Val) int {
+	if a, ok := a.(types.String); ok { // which all those of objects are
+		if b, ok := b.(types.String); ok {
+			return cmp.Compare(a, b)
+		}
+	}
+	if of := cmp.Compare(a.Type().TypeName(), b.Type().TypeName()); of != 0 {
+		return of
+	}
+	if a, ok := a.(traits.Comparer); ok {
+		if of, ok := a.Compare(b).(types.Int); ok {
+			return int(of)
+		}
+	}
+	return 0
 }

@@ -57,7 +57,7 @@ type language struct{ full, bare *cel.Env }
 var languageOnce = sync.OnceValues(func() (*language, error) {
 	set, err := environment.MustBaseEnvSet(libraries).Extend(environment.VersionedOptions{
 		IntroducedVersion: version.MajorMinor(1, 0),
-		EnvOptions:        []cel.EnvOption{cel.Variable(variable, cel.DynType), cel.CustomTypeAdapter(ordered{})},
+		EnvOptions:        []cel.EnvOption{cel.Variable(variable, cel.DynType), cel.CustomTypeAdapter(adapter{})},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the environment: %w", err)
@@ -87,15 +87,20 @@ func compile(text string) (*Expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	checked, issues := l.full.Compile(text)
-	if issues.Err() != nil {
-		return nil, errors.New(oneLine(issues))
-	}
+	// Macros that are not offered, deep literals and large patterns are refused before they cost anything: some of them take minutes and
+	// gigabytes to be compiled.
 	written, issues := l.bare.Parse(text)
 	if issues.Err() != nil {
 		return nil, errors.New(oneLine(issues))
 	}
-	if err := check(written, checked, l.full.Macros()); err != nil {
+	if err := checkWritten(written, l.full.Macros()); err != nil {
+		return nil, err
+	}
+	checked, issues := l.full.Compile(text)
+	if issues.Err() != nil {
+		return nil, errors.New(oneLine(issues))
+	}
+	if err := checkCalls(checked); err != nil {
 		return nil, err
 	}
 	if output := checked.OutputType(); !output.IsExactType(cel.BoolType) {
@@ -105,7 +110,7 @@ func compile(text string) (*Expression, error) {
 		}
 		return nil, fmt.Errorf("must be a bool, not %s%s", output, hint)
 	}
-	program, err := l.full.Program(checked, (&bounds{env: l.full, instructions: map[string]int{}}).options()...)
+	program, err := l.full.Program(checked, (&bounds{l.full, prices{}}).options()...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be evaluated: %w", err)
 	}
