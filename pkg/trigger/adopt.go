@@ -64,6 +64,7 @@ func (s *state) adopt(job *Job) {
 	s.lastFinished = s.finished() // of the Job before
 	s.accountForLastJob(false)
 	s.tellFailure()
+	s.unanswerFailed() // the Job that is taken over does not stand for what waited for its `when`; what it stands for it answers below
 	if job.RunNow != "" {
 		s.forgetLoops()
 	} else if !s.retrying() && !s.firstRun {

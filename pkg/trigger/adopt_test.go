@@ -97,6 +97,10 @@ func TestRule0LeadsWhereTheLostWriteWouldHave(t *testing.T) {
 		"a second number, with a history": {cooled, last(4, v1alpha.JobFailed), changed(objectA), unchanged(objectB), job(3), job(4, failed)},
 		"a reference that cannot be seen": {changed(objectA), refers(objectB), kept(objectB, "*", sum("2"), sum("1")), cannotSee(objectB, Forbidden, 0)},
 		"a reference that was never seen": {changed(objectA), refers(objectB), cannotSee(objectB, Forbidden, 0)},
+		"what the Job before failed at, which waits for its when": {
+			retriggering, cooled, last(1, v1alpha.JobActive), job(1, failed, becauseOf(objectA, "*")), unchanged(objectA), holding(objectA), whenIs(v1alpha.WhenFalse), changed(objectB)},
+		"what the Job before failed at, of which there are tries no more": {
+			retriggering, retriggerLimit(1), triedAgain(1, time.Time{}), cooled, last(1, v1alpha.JobActive), job(1, failed, becauseOf(objectA, "*")), unchanged(objectA), holding(objectA), whenIs(v1alpha.WhenFalse), changed(objectB)},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			in := scene(parts...)

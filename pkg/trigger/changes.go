@@ -53,6 +53,10 @@ func (r *reference) recallExistence(entry *v1alpha.ResourceHash) {
 	if entry == nil {
 		r.exists = existenceBy(r.each(func(f *field) string { return f.hash }))
 		r.existed = existenceBy(r.each(func(f *field) string { return f.baseline }))
+		// A field that was not there, and another one that was: if the latter joined the spec later, the object may have come in between.
+		if slices.ContainsFunc(r.fields, func(f field) bool { return f.pending() && f.baseline == Absent && f.path != v1alpha.AllFields }) {
+			r.existed = existenceUnknown
+		}
 	} else {
 		r.exists = existenceOf(*entry.Exists)
 		r.existed = r.exists

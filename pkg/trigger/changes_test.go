@@ -422,3 +422,20 @@ func counts(which []v1alpha.ChangeType, change v1alpha.ChangeType) bool {
 	}
 	return false
 }
+
+// A creation is one, also where a field joins the spec before it is answered: that this field was there when it joined says nothing of
+// the time of the last Job.
+func TestACreationOutlivesAnEditThatAddsAField(t *testing.T) {
+	in := scene(triggered(noon.Add(-time.Second)), last(1, v1alpha.JobSucceeded), job(1), refersTo(objectA, "x"), kept(objectA, "x", Absent, ""), sees(objectA, sum("x1")))
+	in = settled(in, Decide(in)) // it waits for the end of the cooldown
+	in.Generation, in.Spec = 2, in.Spec.DeepCopy()
+	in.Spec.Resources[0].Fields = []string{"x", "y"}
+	in.Spec.Resources[0].Changes = []v1alpha.ChangeType{v1alpha.ChangeCreated}
+	in.Observations = nil
+	sees(objectA, sum("x1"), sum("y1"))(&in)
+	d := Decide(in)
+	require.Nil(t, d.Create)
+	in = settled(in, d)
+	in.Now = in.Now.Add(d.RequeueAfter)
+	require.NotNil(t, Decide(in).Create)
+}

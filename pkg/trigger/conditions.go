@@ -59,7 +59,7 @@ const (
 	ReasonSettling = "Settling"
 	// ReasonRetrying (Progressing True): what the last Job failed at waits for the next try.
 	ReasonRetrying = "Retrying"
-	// ReasonTriggering (Progressing True): a Job is due at once.
+	// ReasonTriggering (Progressing True): a Job is due at once, or may be once the present state is known.
 	ReasonTriggering = "Triggering"
 
 	// ReasonLoopSuspected (Degraded True; Progressing True while what is pending waits for it): the Jobs seem to change
@@ -169,15 +169,24 @@ func (s *state) progressing(v verdict) metav1.Condition {
 		return condition(ConditionProgressing, metav1.ConditionFalse, ReasonInvalidSpec, s.invalid(v))
 	case v.reason != "":
 		return condition(ConditionProgressing, metav1.ConditionTrue, v.reason, v.message)
-	case v.unsure() && last != nil && last.Status == metav1.ConditionTrue && slices.Contains(Waits, last.Reason):
+	case v.unsure() && s.waitsStill(last):
 		return *last // the present state is not known yet
 	case len(s.active) > 0:
 		return condition(ConditionProgressing, metav1.ConditionTrue, ReasonJobActive, "Running: Job "+enumerate(s.active))
-	case v.message != "":
+	case v.unsure():
+		return condition(ConditionProgressing, metav1.ConditionTrue, ReasonTriggering, v.message)
+	case v.due:
 		return condition(ConditionProgressing, metav1.ConditionTrue, ReasonTriggering, messageTriggering)
 	default:
 		return condition(ConditionProgressing, metav1.ConditionFalse, ReasonIdle, messageIdle)
 	}
+}
+
+// waitsStill reports whether what status says is waited for may be so still: not what a Job has just been created for, nor to be resumed where
+// nothing is suspended.
+func (s *state) waitsStill(last *metav1.Condition) bool {
+	return last != nil && last.Status == metav1.ConditionTrue && slices.Contains(Waits, last.Reason) &&
+		s.count == s.persisted && (last.Reason != ReasonSuspended || s.spec.Suspended())
 }
 
 func (s *state) degraded(available metav1.Condition, v verdict) metav1.Condition {

@@ -46,6 +46,16 @@ func TestConditions(t *testing.T) {
 			[]part{all, changed(objectA), unchanged(objectB)}, [3]string{"True Watching", "True WaitingForAll", "False AsExpected"}},
 		"pending and suspended": {
 			[]part{suspended, changed(objectA)}, [3]string{"True Watching", "True Suspended", "False AsExpected"}},
+		"not suspended any more, and not looked at yet": {
+			[]part{status(func(s *v1alpha.ChangeTriggeredJobStatus) {
+				s.Conditions = []metav1.Condition{condition(ConditionProgressing, metav1.ConditionTrue, ReasonSuspended, "suspended")}
+			}), generation(2), refers(objectA), kept(objectA, "*", sum("new"), sum("old")), cannotSee(objectA, NotSynced, 0)},
+			[3]string{"True Watching", "True Triggering", "False AsExpected"}},
+		"what was waited for is over once a Job is created, though others have not been looked at": {
+			[]part{status(func(s *v1alpha.ChangeTriggeredJobStatus) {
+				s.Conditions = []metav1.Condition{condition(ConditionProgressing, metav1.ConditionTrue, ReasonCooldown, "the cooldown")}
+			}), changed(objectA), refers(objectB), holding(objectB), kept(objectB, "*", sum("new"), sum("old")), cannotSee(objectB, NotSynced, 0)},
+			[3]string{"True Watching", "True JobActive", "False AsExpected"}},
 		"pending behind a running Job": {
 			[]part{forbidding, cooled, last(1, v1alpha.JobActive), changed(objectA), job(1, running)},
 			[3]string{"True Watching", "True JobRunning", "False AsExpected"}},

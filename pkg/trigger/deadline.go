@@ -14,7 +14,9 @@ import (
 func (s *state) forgets(v verdict) bool {
 	replacing := v.reason == ReasonJobRunning && s.spec.EffectiveConcurrencyPolicy() == v1alpha.ReplaceConcurrent
 	coming := v.due || v.reason == ReasonSettling || v.reason == ReasonRetrying
-	return s.in.Invalid == "" && !coming && !replacing && !s.replacedGo()
+	// While others have yet to be looked at, All may be complete: which of two watches is synced first is to make no difference.
+	unseen := s.spec.EffectiveCondition() == v1alpha.TriggerAll && s.anyRef(func(ref *reference) bool { return ref.unseen })
+	return s.in.Invalid == "" && !coming && !replacing && !unseen && !v.unsure() && !s.replacedGo()
 }
 
 // replacedGo reports whether a Job still goes that was deleted to be replaced, whatever the spec says by now: what it ran for

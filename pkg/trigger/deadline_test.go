@@ -53,6 +53,10 @@ func TestPendingDeadline(t *testing.T) {
 		"nor where that one ran for something else": {
 			[]part{deadline(time.Hour), replacing, cooled, last(1, v1alpha.JobActive), waiting(objectA, hourAgo), unchanged(objectB), job(1, running, becauseOf(objectB, "*"))},
 			[]expectation{deletes(1), says(objectA, "*", sum("new"), sum("old")), says(objectB, "*", sum("old"), Unknown)}},
+		"nor while a first run waits for a look at others": {
+			[]part{deadline(time.Hour), spec(func(s *v1alpha.ChangeTriggeredJobSpec) { s.RunOnCreate = new(true) }),
+				status(func(s *v1alpha.ChangeTriggeredJobStatus) { s.FirstRunPending = true }), waiting(objectA, hourAgo), refers(objectB), cannotSee(objectB, NotSynced, 0)},
+			[]expectation{createsNothing, says(objectA, "*", sum("new"), sum("old"))}},
 		"nor while that one goes": {
 			[]part{deadline(time.Hour), replacing, cooled, last(1, v1alpha.JobActive), refers(objectA), kept(objectA, "*", sum("new"), Unknown),
 				pendingFrom(objectA, hourAgo), sees(objectA, sum("new")), job(1, running, goingAway, becauseOf(objectA, "*"))},
@@ -128,4 +132,49 @@ func TestWhatAReleaseBeforeLeftPendingIsDatedAtOnceWhereADeadlineCounts(t *testi
 			pendingSince(objectA, noon)(t, in, d)
 		})
 	}
+}
+
+// Which of two watches is synced first after a start is chance, and decides nothing.
+func TestNothingIsForgottenWhileAllMayBeComplete(t *testing.T) {
+	for sentence, second := range map[string]part{
+		"what changed while nothing ran": kept(objectB, "*", sum("old"), ""),
+		"what status has as pending":     kept(objectB, "*", sum("new"), sum("old")),
+	} {
+		for _, first := range []ObjectReference{objectA, objectB} {
+			t.Run(sentence+", and "+first.Name+" is seen first", func(t *testing.T) {
+				in := scene(deadline(time.Hour), all, cooled, refers(objectA, objectB), kept(objectA, "*", sum("new"), sum("old")),
+					pendingFrom(objectA, noon.Add(-90*time.Minute)), second)
+				for _, o := range []ObjectReference{objectA, objectB} {
+					if o == first {
+						sees(o, sum("new"))(&in)
+					} else {
+						cannotSee(o, NotSynced, 0)(&in)
+					}
+				}
+				d := Decide(in)
+				require.Nil(t, d.Create)
+				assert.NotContains(t, reasonsOf(d.Events), EventPendingForgotten)
+				in = settled(in, d)
+				in.Now, in.Observations = in.Now.Add(10*time.Millisecond), nil
+				sees(objectA, sum("new"))(&in)
+				sees(objectB, sum("new"))(&in)
+				assert.NotNil(t, Decide(in).Create)
+			})
+		}
+	}
+}
+
+// What waits for its `when` past the deadline is not forgotten in the decision that creates a Job for something else, but right after it.
+func TestWhatWaitsBeyondTheDeadlineIsForgottenOnceTheJobOfOthersIsCreated(t *testing.T) {
+	in := scene(deadline(time.Hour), cooled, waiting(objectA, noon.Add(-time.Hour)), changed(objectB))
+	holding(objectA)(&in)
+	in.Observations[0].WaitingForWhen = v1alpha.WhenFalse
+	d := Decide(in)
+	require.NotNil(t, d.Create)
+	assert.Equal(t, atOnce, d.RequeueAfter)
+	in = settled(in, d)
+	in.Now = in.Now.Add(d.RequeueAfter)
+	d = Decide(in)
+	assert.Contains(t, reasonsOf(d.Events), EventPendingForgotten)
+	assert.Zero(t, d.RequeueAfter)
 }

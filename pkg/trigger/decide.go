@@ -185,8 +185,13 @@ func (s *state) conclude(d Decision, v verdict) Decision {
 		for i := range s.refs {
 			wake.at(s.refs[i].shownAt)
 		}
+		wake.at(v.closes)
 		for _, ref := range s.pending() {
-			wake.at(s.forgottenAt(ref))
+			end := s.forgottenAt(ref)
+			if d.Create != nil && !end.IsZero() && !end.After(s.in.Now) {
+				end = s.in.Now.Add(atOnce) // it waited in vain, and for the sake of others that were due nothing was forgotten
+			}
+			wake.at(end)
 		}
 		wake.at(s.loopOver())
 		d.RequeueAfter = wake.after

@@ -23,6 +23,8 @@ type verdict struct {
 	message string
 	// until is when the wait ends by itself; zero where only news ends it.
 	until time.Time
+	// closes is when it becomes a wait for a window, as the one that is open closes; zero where none does.
+	closes time.Time
 }
 
 // unsure says that a Job may be due, and that the present state is not known well enough to tell.
@@ -68,9 +70,16 @@ func (s *state) judge() verdict {
 	if wait := s.untilOpen(occasion); wait.reason != "" {
 		return wait
 	}
+	v := s.judgeInWindow(occasion)
+	v.closes = s.windowsClose(s.in.Now)
+	return v
+}
+
+// judgeInWindow is the rest of judge, while no window is waited for.
+func (s *state) judgeInWindow(occasion occasion) verdict {
 	if end := s.cooldownEnd(); end.After(s.in.Now) {
 		return verdict{reason: ReasonCooldown, until: end,
-			message: fmt.Sprintf("%s; the cooldown ends at %s", what, end.UTC().Format(time.RFC3339))}
+			message: fmt.Sprintf("%s; the cooldown ends at %s", occasion.what, end.UTC().Format(time.RFC3339))}
 	}
 	if wait := s.untilSettled(occasion); wait.reason != "" {
 		return wait
@@ -80,9 +89,9 @@ func (s *state) judge() verdict {
 	}
 	if end := s.loopEnd(occasion.pending); occasion.reason == ReasonChange && end.After(s.in.Now) {
 		return verdict{reason: ReasonLoopSuspected, until: end,
-			message: fmt.Sprintf("%s; the Jobs seem to change it themselves: the next one waits until %s", what, end.UTC().Format(time.RFC3339))}
+			message: fmt.Sprintf("%s; the Jobs seem to change it themselves: the next one waits until %s", occasion.what, end.UTC().Format(time.RFC3339))}
 	}
-	return s.admit(what)
+	return s.admit(occasion.what)
 }
 
 // admit says whether the Job that is due can be created: not while an attempt that was refused waits to be made again, nor

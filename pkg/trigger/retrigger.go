@@ -164,15 +164,8 @@ func (s *state) retrigger() bool {
 		s.retries = retries{}
 		return tried
 	}
-	job := s.lastJob()
-	if !s.failed() || job == nil || !s.retriggers() || s.spec.Undecoded() != nil {
-		return false
-	}
-	if s.retries.count >= s.spec.EffectiveRetriggerLimit() {
-		return false
-	}
 	alone := len(s.dueRefs()) == 0
-	if !s.unanswer(job.Changed) {
+	if !s.unanswerFailed() {
 		return false
 	}
 	if alone {
@@ -181,6 +174,15 @@ func (s *state) retrigger() bool {
 		s.retries = retries{} // a change waits already, and its Job is told of this, too
 	}
 	return true
+}
+
+// unanswerFailed makes unanswered what the last Job ran for, if that is found to have failed and is to be tried again, and reports whether it has.
+func (s *state) unanswerFailed() bool {
+	job := s.lastJob()
+	if !s.failed() || job == nil || !s.retriggers() || s.spec.Undecoded() != nil {
+		return false
+	}
+	return s.retries.count < s.spec.EffectiveRetriggerLimit() && s.unanswer(job.Changed)
 }
 
 // unanswer makes the baseline of the named fields unknown, so that they are pending; of all fields where changed is nil. What has

@@ -103,9 +103,9 @@ func TestAChangeWaitsForItsWhen(t *testing.T) {
 			[]expectation{createsNothing, wakesIn(syncPatience), saysWaiting(objectA, "")}},
 		"by itself it waits without a word": {
 			[]part{status(func(s *v1alpha.ChangeTriggeredJobStatus) {
-				s.Conditions = []metav1.Condition{condition(ConditionProgressing, metav1.ConditionTrue, ReasonSuspended, "said")}
+				s.Conditions = []metav1.Condition{condition(ConditionProgressing, metav1.ConditionTrue, ReasonOutsideWindow, "said")}
 			}), generation(2), refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), sum("old")), cannotSee(objectA, NotSynced, 0)},
-			[]expectation{createsNothing, progressing("True Suspended"), tellsNothing, wakesIn(syncPatience), saysWaiting(objectA, "")}},
+			[]expectation{createsNothing, progressing("True OutsideWindow"), tellsNothing, wakesIn(syncPatience), saysWaiting(objectA, "")}},
 		"for so long; then it is not known what the expression comes to": {
 			[]part{generation(2), refers(objectA), holding(objectA), kept(objectA, "*", sum("new"), sum("old")), cannotSee(objectA, NotSynced, syncPatience), changed(objectB)},
 			[]expectation{creates(1), standsForNo(objectA), saysWaiting(objectA, v1alpha.WhenUnknown)}},

@@ -54,6 +54,18 @@ func TestWindows(t *testing.T) {
 			[]part{opens("0 22 * * *", time.Hour), triggered(noon), changed(objectA)}, []expectation{progressing("True OutsideWindow"), wakesIn(10 * time.Hour)}},
 		"within one the cooldown counts": {
 			[]part{opens("0 12 * * *", time.Hour), triggered(noon), changed(objectA)}, []expectation{progressing("True Cooldown"), wakesIn(time.Minute)}},
+		"which closes before the end of another wait": {
+			[]part{opens("30 11 * * *", time.Hour), forbidding, cooled, last(1, v1alpha.JobActive), waiting(objectA, noon), job(1, running)},
+			[]expectation{progressing("True JobRunning"), wakesIn(30 * time.Minute)}},
+		"which another goes on from": {
+			[]part{opens("30 11 * * *", time.Hour), opens("15 12 * * *", time.Hour), forbidding, cooled, last(1, v1alpha.JobActive), waiting(objectA, noon), job(1, running)},
+			[]expectation{progressing("True JobRunning"), wakesIn(75 * time.Minute)}},
+		"which is what is waited for then": {
+			[]part{opens("0 11 * * *", time.Hour), forbidding, cooled, last(1, v1alpha.JobActive), waiting(objectA, noon.Add(-time.Minute)), job(1, running)},
+			[]expectation{progressing("True OutsideWindow"), wakesIn(23 * time.Hour)}},
+		"one that never closes is looked at now and then": {
+			[]part{opens("* * * * *", v1alpha.MaxWindowDuration), forbidding, cooled, last(1, v1alpha.JobActive), waiting(objectA, noon), job(1, running)},
+			[]expectation{progressing("True JobRunning"), wakesIn(maxOverlaps * time.Minute)}},
 		"what has changed just before it opens settles first": {
 			[]part{opens("0 12 * * *", time.Hour), settles(30 * time.Second), waiting(objectA, noon.Add(-time.Hour)), movedAt(objectA, noon.Add(-10*time.Second))},
 			[]expectation{createsNothing, progressing("True Settling"), wakesIn(20 * time.Second)}},

@@ -73,10 +73,19 @@ func Zone(name string) (*time.Location, error) {
 
 // Open reports whether now is within the window: at its beginning it is, at its end it is not any more.
 func (w *Window) Open(now time.Time) bool {
+	return !w.Closes(now).IsZero()
+}
+
+// Closes returns when the window that is open now closes, whether or not it opens again before; zero where it is not open. Where it has opened
+// several times, it is the first of these that is meant.
+func (w *Window) Closes(now time.Time) time.Time {
 	// The first opening after the last one that would be over by now: however often the schedule comes to pass, one look is
 	// enough.
 	opening := w.Next(now.Add(-w.duration))
-	return !opening.IsZero() && !opening.After(now)
+	if opening.IsZero() || opening.After(now) {
+		return time.Time{}
+	}
+	return opening.Add(w.duration)
 }
 
 // Next returns when the window opens next after the given time; zero where that is more than five years away.

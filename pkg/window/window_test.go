@@ -99,6 +99,32 @@ func TestWhenAWindowIsOpen(t *testing.T) {
 	}
 }
 
+func TestWhenAWindowCloses(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		schedule, zone string
+		duration       time.Duration
+		now, want      string
+	}{
+		"never while it is closed":                       {"0 22 * * *", "", 2 * time.Hour, "2026-03-04 21:59 +00", ""},
+		"after its duration":                             {"0 22 * * *", "", 2 * time.Hour, "2026-03-04 22:00 +00", "2026-03-05 00:00 +00"},
+		"wherever in it":                                 {"0 22 * * *", "", 2 * time.Hour, "2026-03-04 23:59 +00", "2026-03-05 00:00 +00"},
+		"by the first of several openings":               {"0 * * * *", "", 90 * time.Minute, "2026-03-04 12:10 +00", "2026-03-04 12:30 +00"},
+		"by the second, once the first is over":          {"0 * * * *", "", 90 * time.Minute, "2026-03-04 12:30 +00", "2026-03-04 13:30 +00"},
+		"by any clock, on the day that has an hour less": {"0 1 * * *", "Europe/Berlin", 2 * time.Hour, "2026-03-29 01:59 +00", "2026-03-29 02:00 +00"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w, err := Parse(c.schedule, c.zone, c.duration)
+			require.NoError(t, err)
+			closes := w.Closes(moment(t, c.now))
+			if c.want == "" {
+				assert.Zero(t, closes)
+				return
+			}
+			assert.True(t, closes.Equal(moment(t, c.want)), closes)
+		})
+	}
+}
+
 // TestAWindowIsOpenAfterEachOpening compares Next and Open with a look at the clock on the wall in every minute of the days around
 // its jumps.
 func TestAWindowIsOpenAfterEachOpening(t *testing.T) {
