@@ -190,9 +190,12 @@ func (s *state) unanswerFailed() bool {
 func (s *state) unanswer(changed []Change) (found bool) {
 	for i := range s.refs {
 		ref := &s.refs[i]
-		changedTime := ref.soFar(s.in.Now)
+		changedTime, pending := ref.soFar(s.in.Now), ref.pending()
 		for j := range ref.fields {
 			if f := &ref.fields[j]; f.hash != "" && (changed == nil || mentions(changed, ref.ObjectReference, f.path)) {
+				if !pending {
+					f.was = f.hash // that it is just back at what the Job ran for is no change
+				}
 				f.baseline, ref.changedTime, found = Unknown, changedTime, true
 			}
 		}

@@ -83,6 +83,9 @@ func TestOnFailure(t *testing.T) {
 			[]part{retriggering, ran(failed), unchanged(objectA), unchanged(objectB)},
 			[]expectation{createsNothing, says(objectA, "*", sum("old"), Unknown), says(objectB, "*", sum("old"), ""), pendingSince(objectA, noon),
 				retried(0, noon.Add(10*time.Second)), wakesIn(10 * time.Second), progressing("True Retrying"), degraded("True LastJobFailed"), tells(ReasonLastJobFailed)}},
+		"so it is where the object has been changed, and is back when the failure is found": {
+			[]part{retriggering, ran(failed), refers(objectA), kept(objectA, "*", sum("new"), sum("old")), sees(objectA, sum("old"))},
+			[]expectation{createsNothing, says(objectA, "*", sum("old"), Unknown), changedTime(objectA, none), retried(0, noon.Add(10*time.Second)), progressing("True Retrying")}},
 		"all of it, where what it ran for cannot be read": {
 			[]part{retriggering, cooled, last(1, v1alpha.JobActive), job(1, failed), unchanged(objectA), unchanged(objectB)},
 			[]expectation{says(objectA, "*", sum("old"), Unknown), says(objectB, "*", sum("old"), Unknown), retried(0, noon.Add(10*time.Second))}},

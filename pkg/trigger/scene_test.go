@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
 
 	"github.com/nusnewob/kube-changejob/apis/v1alpha"
 )
@@ -459,6 +460,26 @@ func checkQuiet(t require.TestingT, in Input, d Decision) {
 	require.Nil(t, again.Create, "a second Job for the same difference")
 	require.Nil(t, again.Status, "a write where nothing changed")
 	require.Empty(t, again.Delete)
+}
+
+// checkWakesInTime checks that nothing falls due between a decision that was carried out and the time at which the next one is made without any news.
+func checkWakesInTime(t *rapid.T, in Input, d Decision) {
+	if len(d.ReadJobs) > 0 || d.Adopted != 0 || slices.ContainsFunc(d.Delete, func(j Job) bool { return j.Running() }) {
+		return // another decision follows
+	}
+	next := settled(in, d)
+	wait := rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second, 50 * time.Second, 70 * time.Second, 5 * time.Minute, 61 * time.Minute, 1501 * time.Minute}).Draw(t, "no news for")
+	if d.RequeueAfter > 0 {
+		wait = min(wait, d.RequeueAfter-time.Second) // status has whole seconds
+	}
+	if wait < 0 {
+		return
+	}
+	next.Now = next.Now.Add(wait)
+	between := Decide(next)
+	require.Nil(t, between.Create, "a Job was due after %s, and nobody woke before %s", wait, d.RequeueAfter)
+	require.Nil(t, between.Status, "a write was due after %s, and nobody woke before %s", wait, d.RequeueAfter)
+	require.Empty(t, between.Delete)
 }
 
 // checkInvariants checks what is so of every decision, whatever the input.

@@ -857,6 +857,7 @@ func (op *operator) decide(t *rapid.T) {
 		require.Empty(t, op.decision.ReadJobs, "read, and asked for again")
 	}
 	checkInvariants(t, op.input, op.decision)
+	checkWakesInTime(t, op.input, op.decision)
 	switch {
 	case op.decision.Create == nil:
 		op.next = writeStatus
