@@ -95,7 +95,7 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 	}
 
 	var warnings admission.Warnings
-	if a.when && fails(ref, object) {
+	if a.when && v.fails(ctx, ref, object) {
 		warnings = append(warnings, fmt.Sprintf("%s cannot be evaluated for the %s as it is now: its changes would wait", path.Child("when"), ref.Kind))
 	}
 	for _, j := range a.fields {
@@ -108,8 +108,15 @@ func (v *validator) foreseeSelection(ctx context.Context, ref *v1alpha.ResourceR
 	return warnings
 }
 
-// fails says whether a reference's `when` cannot be evaluated for an object, given as JSON.
-func fails(ref *v1alpha.ResourceReference, object []byte) bool {
+// fails says whether a reference's `when` cannot be evaluated for an object, given as JSON, if that can be found out in time: whatever is asked
+// at once, one is evaluated at a time, lest a few large objects take all of the memory.
+func (v *validator) fails(ctx context.Context, ref *v1alpha.ResourceReference, object []byte) bool {
+	select {
+	case v.evaluating <- struct{}{}:
+		defer func() { <-v.evaluating }()
+	case <-ctx.Done():
+		return false
+	}
 	condition, err := when.Compile(ref.When)
 	return err == nil && condition.Evaluate(object, schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind)) == when.Failed
 }
@@ -138,7 +145,7 @@ func (v *validator) foreseeMatches(ctx context.Context, ref *v1alpha.ResourceRef
 		case err != nil:
 			logf.FromContext(ctx).Info("could not look for what a selector selects", "reference", path.String(), "error", reasonOf(err))
 			return nil
-		case match != nil && a.when && fails(ref, match):
+		case match != nil && a.when && v.fails(ctx, ref, match):
 			return admission.Warnings{fmt.Sprintf("%s cannot be evaluated for the first %s that matches as it is now: it would not be selected", path.Child("when"), ref.Kind)}
 		case match != nil:
 			return nil

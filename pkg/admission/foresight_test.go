@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -349,4 +350,23 @@ func TestAWhenOfASelectorIsWarnedOfOnce(t *testing.T) {
 	warnings, err = v.ValidateUpdate(requestBy(t, admin), old, changed)
 	require.NoError(t, err)
 	assert.Len(t, warnings, 1)
+}
+
+func TestOneExpressionIsEvaluatedAtATime(t *testing.T) {
+	ref := &v1alpha.ResourceReference{APIVersion: "v1", Kind: "ConfigMap", Name: "app", When: "object.data.missing == 'a'"}
+	object := []byte(`{"data":{}}`)
+	synctest.Test(t, func(t *testing.T) {
+		v := &validator{evaluating: make(chan struct{}, 1)}
+		v.evaluating <- struct{}{} // another one is being evaluated
+		ctx, cancel := context.WithCancel(t.Context())
+		found := make(chan bool, 1)
+		go func() { found <- v.fails(ctx, ref, object) }()
+		synctest.Wait()
+		require.Empty(t, found, "it waits for the other one")
+		cancel()
+		assert.False(t, <-found, "what is not found out in time is left out")
+		<-v.evaluating
+		assert.True(t, v.fails(t.Context(), ref, object))
+		assert.True(t, v.fails(t.Context(), ref, object), "and the next one can be")
+	})
 }

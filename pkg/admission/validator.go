@@ -58,6 +58,8 @@ type validator struct {
 	client    client.Client
 	api       rest.Interface
 	discovery *discovery
+	// evaluating has room for one: who reads an object for an expression holds it. One of many small parts takes some forty times its size.
+	evaluating chan struct{}
 }
 
 var _ admission.Validator[*v1alpha.ChangeTriggeredJob] = &validator{}
@@ -67,7 +69,7 @@ func newValidator(config *rest.Config, httpClient *http.Client, c client.Client,
 	if err != nil {
 		return nil, err
 	}
-	return &validator{Options: options, client: c, api: api, discovery: newDiscovery(api, time.Now)}, nil
+	return &validator{Options: options, client: c, api: api, discovery: newDiscovery(api, time.Now), evaluating: make(chan struct{}, 1)}, nil
 }
 
 // ValidateCreate judges a new ChangeTriggeredJob.

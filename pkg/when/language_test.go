@@ -2,9 +2,11 @@ package when
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/cel-go/common/operators"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -121,4 +123,22 @@ func TestTheSizeOfAPattern(t *testing.T) {
 		assert.LessOrEqual(t, instructionsOf(pattern), 2*len(compiled.Inst)+2, pattern)
 	}
 	assert.Greater(t, instructionsOf(strings.Repeat("(.){999}", 10)), maxInstructions)
+}
+
+func TestEveryFunctionThatIsOfferedIsThere(t *testing.T) {
+	l, err := languageOnce()
+	require.NoError(t, err)
+	b := &bounds{l.full, prices{}}
+	for _, name := range callable {
+		switch name {
+		case operators.Conditional, operators.LogicalAnd, operators.LogicalOr, operators.Index, operators.OptIndex, operators.OptSelect, "or", "orValue":
+			continue // CEL has no calls for them
+		}
+		if slices.Contains(searches, name) {
+			continue
+		}
+		require.Contains(t, l.full.Functions(), name)
+		_, err := b.implementation(name, "", nil)
+		assert.NoError(t, err)
+	}
 }
