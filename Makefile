@@ -132,15 +132,16 @@ run: ## Run the operator from source against KUBECONFIG, webhooks off, its own o
 
 .PHONY: test
 test: control-plane build promtool $(GOTESTSUM) $(HELM) $(KUSTOMIZE) $(KUBEBUILDER) ## Run every test against a real API server, check the coverage, and that what docs/comparison.md claims is proven.
-	KUBEBUILDER_ASSETS=$(ASSETS) $(GOTESTSUM) --format standard-quiet --jsonfile $(TEST_EVENTS) -- -count=1 -timeout=20m -p 3 -parallel 8 -coverpkg=./pkg/...,./controllers/...,./cmd/... -coverprofile=cover.out $(LONG_SUITES) ./...
+	KUBEBUILDER_ASSETS=$(ASSETS) $(GOTESTSUM) --format standard-quiet --jsonfile $(TEST_EVENTS) -- -count=1 -timeout=20m $(BESIDE) -coverpkg=./pkg/...,./controllers/...,./cmd/... -coverprofile=cover.out $(LONG_SUITES) ./...
 	@go tool cover -func=cover.out | awk '/^total:/ { sub("%", "", $$3); \
 		printf "coverage of pkg/, controllers/ and cmd/: %s %% (at least $(COVERAGE) %%)\n", $$3; exit $$3 < $(COVERAGE) }'
 	go run ./test/comparison -results $(TEST_EVENTS)
 	go -C hack/localcluster test -count=1 -timeout=10m ./...
 
 TEST_EVENTS := bin/test-events.json
-# Those that take longest begin first, so that none of them is left alone at the end. Much of their time they wait: for a cooldown, a lease, that nothing
-# happens. So more run beside each other than there are processors.
+# Much of their time the suites wait: for a cooldown, a lease, that nothing happens. So more run beside each other than there are processors. Those that
+# take longest begin first, so that none of them is left alone at the end.
+BESIDE := -p 3 -parallel 8
 LONG_SUITES := ./test/scale ./test/docs ./test/manifests ./test/faults ./scorecard
 
 .PHONY: promtool
@@ -156,7 +157,7 @@ promtool: ## Have a promtool for the tests of the alerts: yours, or that of Debi
 # Streaming lists were alpha in v1.29, and end only when something else changes: with them a watch syncs late.
 .PHONY: test-1.29
 test-1.29: control-plane-1.29 $(HELM) ## Run the suites that talk to an API server on one of v1.29.
-	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m -skip '/^with_WatchList$$' $(SUITES)
+	KUBEBUILDER_ASSETS=$(BIN)/k8s-1.29 go test -count=1 -timeout=20m $(BESIDE) -skip '/^with_WatchList$$' $(SUITES)
 
 .PHONY: mutants
 mutants: control-plane $(KUSTOMIZE) $(KUBEBUILDER) ## Remove the guards of the rules one by one, and check that a test notices each.

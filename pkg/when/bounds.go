@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/functions"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
@@ -20,18 +21,62 @@ import (
 type bounds struct {
 	env    *cel.Env
 	prices prices
+	// iterations are what one of each loop costs, by the id of its step, and keys the ids of what maps and lists are asked for.
+	iterations map[int64]uint64
+	keys       map[int64]bool
 }
 
-// options are what makes a program keep to them.
+func newBounds(env *cel.Env, checked *cel.Ast) *bounds {
+	b := &bounds{env, prices{}, map[int64]uint64{}, map[int64]bool{}}
+	ast.PreOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		switch e.Kind() {
+		case ast.ComprehensionKind:
+			step := e.AsComprehension().LoopStep()
+			b.iterations[step.ID()] = iterationPrice(step)
+		case ast.CallKind:
+			if call := e.AsCall(); call.FunctionName() == operators.Index || call.FunctionName() == operators.OptIndex {
+				b.keys[call.Args()[1].ID()] = true
+			}
+		}
+	}))
+	return b
+}
+
+// options are what makes a program keep to them. To ask whether a field is there costs a unit: where it costs none, CEL takes back one that it has never
+// taken for some, and an expression could earn what it spends.
 func (b *bounds) options() []cel.ProgramOption {
-	return []cel.ProgramOption{cel.CostLimit(costLimit), cel.CostTracking(b.prices), cel.CustomDecoratorV2(b.decorate)}
+	return []cel.ProgramOption{
+		cel.CostLimit(costLimit), cel.CostTracking(b.prices), cel.CostTrackerOptions(interpreter.PresenceTestHasCost(true)), cel.CustomDecoratorV2(b.decorate),
+	}
 }
 
 // bounded begins the names of searches, so that no library takes one for its own and replaces it once more.
 const bounded = "bounded "
 
-// decorate replaces each call by one that is priced before it runs, and the maps that are written out by those that have an order.
+// decorate replaces what takes time by what has a price: the steps of loops, the keys that are looked up, and each call; and the maps that are
+// written out by those that have an order. A part is decorated again once it is replaced, which is left to be.
 func (b *bounds) decorate(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	priced, err := b.price(i)
+	if err != nil {
+		return nil, err
+	}
+	if cost, ok := b.iterations[i.ID()]; ok {
+		delete(b.iterations, i.ID())
+		return iteration{priced, b.prices.named(cost)}, nil
+	}
+	if b.keys[i.ID()] {
+		switch i.(type) {
+		case interpreter.InterpretableConst: // as long as the expression is
+		case interpreter.InterpretableAttribute, interpreter.InterpretableCall:
+			delete(b.keys, i.ID())
+			return key{priced}, nil
+		}
+	}
+	return priced, nil
+}
+
+// price replaces a part that is a call or a map.
+func (b *bounds) price(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
 	switch part := i.(type) {
 	case interpreter.InterpretableConstructor:
 		if part.Type() == types.MapType {
@@ -114,3 +159,38 @@ func call(name string, binding *functions.Overload) functions.FunctionOp {
 		return types.NewErr("no such overload: %s", name)
 	}
 }
+
+// iteration is the step of a loop, which is a call without arguments to CEL's account: by itself that has some steps for nothing.
+type iteration struct {
+	interpreter.InterpretableV2
+	name string
+}
+
+var _ interpreter.InterpretableCall = iteration{}
+
+// Function implements interpreter.InterpretableCall, as do the following.
+func (i iteration) Function() string { return i.name }
+
+// OverloadID is none.
+func (i iteration) OverloadID() string { return "" }
+
+// Args are none.
+func (i iteration) Args() []interpreter.InterpretableV2 { return nil }
+
+// maxKey is the longest text that is looked up in a map, in bytes. To look one up is no call, and takes as much as it is long.
+const maxKey = 4096
+
+// key is what a map or a list is asked for.
+type key struct{ interpreter.InterpretableV2 }
+
+// Exec implements interpreter.InterpretableV2.
+func (k key) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	value := k.InterpretableV2.Exec(frame)
+	if size(value) > maxKey {
+		return types.NewErr("too long a key")
+	}
+	return value
+}
+
+// Eval implements interpreter.Interpretable.
+func (k key) Eval(vars interpreter.Activation) ref.Val { return k.Exec(interpreter.AsFrame(vars)) }

@@ -67,6 +67,7 @@ func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
 		"a key":                                   {operators.In, []ref.Val{text(10), value(map[string]any{"a": int64(1)})}, true},
 		"a quantity":                              {"quantity", []ref.Val{types.String("-12.5e03")}, true},
 		"another":                                 {"isQuantity", []ref.Val{types.String("12Ei")}, true},
+		"a word that might be one":                {"isQuantity", []ref.Val{types.String("feature-flag")}, true},
 		"a quantity of very many digits":          {"quantity", []ref.Val{text(65)}, false},
 		"a quantity with a very small fraction":   {"isQuantity", []ref.Val{types.String("1e-999999999")}, false},
 		"a quantity that is larger than anything": {"isQuantity", []ref.Val{types.String("1E+0999999999")}, false},
@@ -94,41 +95,55 @@ func TestWhatTakesTooMuchOfAnObjectFails(t *testing.T) {
 	}
 	list := "[" + repeated("1", 30_000) + "]"
 	object := []byte(`{"long":"` + strings.Repeat("a", 100_000) + `","longer":"` + strings.Repeat("a", 250_000) + `","l":` + list + `,"k":` + list +
-		`,"q":"1e-999999999","short":"aaz","few":[1,2],"many":[` + repeated("1", 500) + `],"empty":[` + repeated(`""`, 30_000) + `],"m":{` + strings.Join(keys, ",") + `}}`)
+		`,"q":"1e-999999999","short":"aaz","few":[1,2],"many":[` + repeated("1", 500) + `],"empty":[` + repeated(`""`, 30_000) + `],"m":{` + strings.Join(keys, ",") + `,"!":1},"m2":{` + strings.Join(keys, ",") +
+		`,"~":1},"maps":[` + repeated("{}", 500) + `]}`)
+	missing := `has((true ? x.?a : x.?a).z)`
 	for expression, want := range map[string]Result{
-		`object.long.matches('(.?){200}z')`:                                                    Failed,
-		`object.long.find('(.?){200}z') == ''`:                                                 Failed,
-		`object.short.matches('^(.?){200}z$')`:                                                 True,
-		`object.l == object.k`:                                                                 Failed,
-		`object.l != object.k`:                                                                 Failed,
-		`object.few == [1, 2] && object.few != [1]`:                                            True,
-		`object.l in [[1], [2]]`:                                                               False,
-		`1 in object.few && !(3 in object.few)`:                                                True,
-		`quantity(object.q).isGreaterThan(quantity('1'))`:                                      Failed,
-		`isQuantity('1e-999999999')`:                                                           Failed,
-		`object.few.all(x, size(object.long) > 0) && size(object.long) > 0`:                    Failed, // thrice is once too many
-		`size(object.long) > 0`:                                                                True,
-		`object.few.all(x, !(object.long in object)) && !(object.long in object)`:              Failed,
-		`object.few.exists(x, int(object.long + 'a') == 1)`:                                    Failed,
-		`object.many.all(x, object.l != 1 && object.m != 1 && object.longer != 1)`:             True, // of another kind, or size
-		`object.many.all(x, object.l != object.few)`:                                           True,
-		`object.many.all(x, object.longer.contains(''))`:                                       Failed,
-		`object.longer.contains('') || true`:                                                   Failed, // nothing makes up for it
-		`object.few.all(x, object.empty.isSorted())`:                                           Failed,
-		`object.empty.max() == '' || true`:                                                     Failed,
-		`object.l.sum() > 0`:                                                                   Failed,
-		`object.few.all(x, !object.l.includes(2) && !object.k.includes(2))`:                    Failed,
-		`object.many.sum() == 500`:                                                             True,
-		`(object.few + object.few).sum() == 6`:                                                 Failed,
-		`object.longer + 'a' != 'a'`:                                                           Failed,
-		`object.longer < object.longer`:                                                        Failed,
-		`object.many.all(x, object.longer < 'a')`:                                              False,
-		`object.longer in ['a']`:                                                               False,
-		`object.many.all(x, object.m.exists(k, true))`:                                         True,
-		`object.many.all(x, object.m.all(k, true))`:                                            Failed,
-		`object.few.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:  True,
-		`object.many.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`: Failed,
-		`isSemver(object.long)`:                                                                Failed,
+		`object.long.matches('(.?){200}z')`:                                       Failed,
+		`object.long.find('(.?){200}z') == ''`:                                    Failed,
+		`object.short.matches('^(.?){200}z$')`:                                    True,
+		`object.l == object.k`:                                                    Failed,
+		`object.l != object.k`:                                                    Failed,
+		`object.few == [1, 2] && object.few != [1]`:                               True,
+		`object.l in [[1], [2]]`:                                                  False,
+		`1 in object.few && !(3 in object.few)`:                                   True,
+		`quantity(object.q).isGreaterThan(quantity('1'))`:                         Failed,
+		`isQuantity('1e-999999999')`:                                              Failed,
+		`object.few.all(x, object.long.trim() != '') && object.long.trim() != ''`: Failed, // thrice is once too many
+		`object.l.exists_one(x, false)`:                                           Failed,
+		`object.l.existsOne(i, x, false)`:                                         Failed,
+		`object.l.filter(x, false).size() == 0`:                                   Failed,
+		`object.l.all(x, true)`:                                                   Failed,
+		`object.many.all(y, !object.many.exists_one(x, false))`:                   Failed,
+		`object.many.exists_one(x, x == 2)`:                                       False,
+		`has((true ? object.?a : object.?a).z)`:                                   False,
+		`object.maps.exists(x, ` + strings.TrimSuffix(strings.Repeat(missing+" || ", 30), " || ") + `)`: Failed,
+		`object.many.all(x, object.m != object.m2)`:                                                     Failed,
+		`object.few.all(x, !object.m[?object.long].hasValue())`:                                         Failed,
+		`object.few.all(x, !object.m[?object.short].hasValue())`:                                        True,
+		`object.m['key-1'] == 1 && object.m['key-' + string(2)] == 1`:                                   True,
+		`size(object.longer) > 0`:                                                                       True,
+		`object.few.all(x, !(object.long in object)) && !(object.long in object)`:                       Failed,
+		`object.few.exists(x, int(object.long + 'a') == 1)`:                                             Failed,
+		`object.many.all(x, object.l != 1 && object.m != 1 && object.longer != 1)`:                      True, // of another kind, or size
+		`object.many.all(x, object.l != object.few)`:                                                    True,
+		`object.many.all(x, object.longer.contains(''))`:                                                Failed,
+		`object.longer.contains('') || true`:                                                            Failed, // nothing makes up for it
+		`object.few.all(x, object.empty.isSorted())`:                                                    Failed,
+		`object.empty.max() == '' || true`:                                                              Failed,
+		`object.l.sum() > 0`:                                                                            Failed,
+		`object.few.all(x, !object.l.includes(2) && !object.k.includes(2))`:                             Failed,
+		`object.many.sum() == 500`:                                                                      True,
+		`(object.few + object.few).sum() == 6`:                                                          Failed,
+		`object.longer + 'a' != 'a'`:                                                                    Failed,
+		`object.longer < object.longer`:                                                                 Failed,
+		`object.many.all(x, object.longer < 'a')`:                                                       False,
+		`object.longer in ['a']`:                                                                        False,
+		`object.many.all(x, object.m.exists(k, true))`:                                                  True,
+		`object.many.all(x, object.m.all(k, true))`:                                                     Failed,
+		`object.few.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:           True,
+		`object.many.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:          Failed,
+		`isSemver(object.long)`:                                                                         Failed,
 	} {
 		e, err := Compile(expression)
 		require.NoError(t, err, expression)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/overloads"
+	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/parser"
 )
 
@@ -45,12 +46,13 @@ var callable = slices.Concat(
 // all before it.
 var macros = []string{operators.Has, operators.All, operators.Exists, operators.ExistsOne, "existsOne", operators.Filter}
 
-// maxNesting is how deep lists and maps that are written out may be nested. To find out the type of one takes time with the third power of that.
+// maxNesting is how deep lists and maps that are written out may be nested, and how many types may be asked for. To find out the type of one takes time with
+// the third power of that.
 const maxNesting = 8
 
 // checkWritten says what an expression as it was written, with nothing expanded, uses that it may not. It takes no longer than to read it.
 func checkWritten(written *cel.Ast, offered []cel.Macro) error {
-	instructions := 0
+	instructions, asked := 0, 0
 	return check(written, func(e ast.Expr) string {
 		switch e.Kind() {
 		case ast.CallKind:
@@ -59,6 +61,10 @@ func checkWritten(written *cel.Ast, offered []cel.Macro) error {
 			switch {
 			case isMacro && !slices.Contains(macros, name):
 				return name + " is not offered here, since it makes lists or maps"
+			case name == "type":
+				if asked++; asked > maxNesting {
+					return fmt.Sprintf("type may be asked for %d times at most", maxNesting)
+				}
 			case slices.Contains(searches, name):
 				pattern, ok := patternOf(e.AsCall())
 				if !ok {
@@ -72,6 +78,8 @@ func checkWritten(written *cel.Ast, offered []cel.Macro) error {
 			switch depth, constant := nesting(e); {
 			case !constant:
 				return "a list or map that is written out may hold nothing but constants"
+			case !keyed(e):
+				return "the keys of a map that is written out must be texts, whole numbers or booleans"
 			case depth > maxNesting:
 				return fmt.Sprintf("lists and maps that are written out may be nested %d deep at most", maxNesting)
 			}
@@ -143,4 +151,23 @@ func nesting(e ast.Expr) (depth int, constant bool) {
 		return 0, false
 	}
 	return depth + 1, constant
+}
+
+// keyed says whether the keys of a literal, if it is a map, are such that can be compared.
+func keyed(e ast.Expr) bool {
+	if e.Kind() != ast.MapKind {
+		return true
+	}
+	return !slices.ContainsFunc(e.AsMap().Entries(), func(entry ast.EntryExpr) bool {
+		key := entry.AsMapEntry().Key()
+		if key.Kind() != ast.LiteralKind {
+			return true
+		}
+		switch key.AsLiteral().(type) {
+		case types.String, types.Int, types.Uint, types.Bool:
+			return false
+		default:
+			return true
+		}
+	})
 }

@@ -61,6 +61,7 @@ func TestWhatALookAtAnObjectNeedsIsOffered(t *testing.T) {
 		"numbers":                  `int(object.m.a) + 1 == 2 && double(object.m.a) < 1.5 && object.numbers[0] * 3 - 1 == 2`,
 		"of a list":                `object.numbers.sum() == 6 && object.numbers.max() == 3 && object.numbers.isSorted() && object.numbers.includes(2) && object.numbers.first().value() == 1 && object.numbers.last() != optional.none()`,
 		"quantities":               `quantity(object.q).isLessThan(quantity('2')) && isQuantity('1e3') && !isQuantity('x')`,
+		"words":                    `['hello', 'elephant', 'feature-flag', 'e', '1e', '5e99x'].all(w, !isQuantity(w)) && isQuantity('1e05') && isQuantity('1E')`,
 		"times":                    `timestamp(object.at).getFullYear() == 2026 && timestamp(object.at) < timestamp('2027-01-01T00:00:00Z') && duration('1h') > duration('1m')`,
 		"versions":                 `semver(object.version).isLessThan(semver('2.0.0'))`,
 		"addresses":                `url(object.url).getHost() == 'example.com' && cidr('10.0.0.0/8').containsIP(object.ip)`,
@@ -87,6 +88,9 @@ func TestWhatTakesTooMuchToCompileIsRefusedBefore(t *testing.T) {
 		"a map of maps of maps":         {`1 in ` + strings.Repeat("{1:", 240) + "1" + strings.Repeat("}", 240), "may be nested 8 deep at most"},
 		"a list of maps of lists":       {`1 in ` + strings.Repeat("[{1:", 5) + "1" + strings.Repeat("}]", 5), "may be nested 8 deep at most"},
 		"a pattern of a million dots":   {`object.a.matches('(` + strings.Repeat(".", 900) + `){999}')`, "the patterns are too large"},
+		"a type of types":               {strings.Repeat("type(", 150) + "1" + strings.Repeat(")", 150) + " == type", "type may be asked for 8 times at most"},
+		"keys that cannot be compared":  {`{b'a': 1} == {}`, "the keys of a map that is written out must be texts, whole numbers or booleans (line 1, column 1)"},
+		"or have no order":              {`{[1]: 1, [2]: 2}.filter(k, true)[0] == [1]`, "the keys of a map that is written out must be"},
 		"which repeats what repeats":    {`object.a.find('((.{10}){10}){10}') == ''`, "the patterns are too large"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -99,6 +103,14 @@ func TestWhatTakesTooMuchToCompileIsRefusedBefore(t *testing.T) {
 	}
 	_, err = Compile(nested(8) + " == " + nested(8))
 	assert.NoError(t, err)
+}
+
+// What an expression comes to without an object is found out when it is compiled.
+func TestWhatTakesTooMuchWithoutAnObjectFails(t *testing.T) {
+	list := func(length int) string { return "[" + strings.TrimSuffix(strings.Repeat("1,", length), ",") + "]" }
+	e, err := Compile(list(20) + ".exists_one(a, " + list(20) + ".exists_one(b, " + list(20) + ".exists_one(c, " + list(20) + ".exists_one(d, " + list(340) + ".exists_one(e, false)))))")
+	require.NoError(t, err)
+	assert.Equal(t, Failed, e.Evaluate(nil, deployments))
 }
 
 func TestTheSizeOfAPattern(t *testing.T) {
@@ -128,7 +140,7 @@ func TestTheSizeOfAPattern(t *testing.T) {
 func TestEveryFunctionThatIsOfferedIsThere(t *testing.T) {
 	l, err := languageOnce()
 	require.NoError(t, err)
-	b := &bounds{l.full, prices{}}
+	b := &bounds{env: l.full, prices: prices{}}
 	for _, name := range callable {
 		switch name {
 		case operators.Conditional, operators.LogicalAnd, operators.LogicalOr, operators.Index, operators.OptIndex, operators.OptSelect, "or", "orValue":

@@ -1,9 +1,11 @@
 package when
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -30,9 +32,27 @@ const patternCharactersPerUnit = 4
 // zonePrice is that of a time zone, which is read from a file.
 const zonePrice = 100
 
-// prices are those of the calls of an expression. What it holds is how many instructions each pattern comes to, all of which are known before the
-// first evaluation.
+// prices are those of the calls of an expression. What it holds is how many instructions each pattern comes to, and what an iteration of each loop
+// costs, all of which are known before the first evaluation.
 type prices map[string]uint64
+
+// loop begins the names of the steps of loops.
+const loop = "loop "
+
+// named returns a name for what always costs the same.
+func (p prices) named(cost uint64) string {
+	name := fmt.Sprint(loop, cost)
+	p[name] = cost
+	return name
+}
+
+// iterationPrice is what one iteration of a loop costs beside the calls in it: CEL keeps an account of each part, which some of them are charged for, and
+// for some of which it goes through all that it has kept.
+func iterationPrice(step ast.Expr) uint64 {
+	parts := uint64(0)
+	ast.PreOrderVisit(step, ast.NewExprVisitor(func(ast.Expr) { parts++ }))
+	return 1 + parts/8
+}
 
 // CallCost implements interpreter.ActualCostEstimator.
 func (p prices) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
@@ -80,6 +100,11 @@ func (p prices) of(function string, args []ref.Val) uint64 {
 		}
 	case "type", "dyn":
 		return 1
+	case "size":
+		return 1 + look(look(characters(args[0]))) // which are counted, and no more
+	}
+	if strings.HasPrefix(function, loop) {
+		return p[function]
 	}
 	cost := uint64(1)
 	for _, arg := range args { // a number is read from a text, and a text copied, no faster than it is long
@@ -106,10 +131,10 @@ func comparison(left, right ref.Val) uint64 {
 			key := it.Next()
 			own, _ := l.Find(key)
 			other, found := r.Find(key)
-			if !found {
-				break
+			cost += 1 + look(size(key))
+			if found { // else they differ, and so may have others in the order in which they are really compared
+				cost += comparison(own, other)
 			}
-			cost += look(size(key)) + comparison(own, other)
 		}
 	case traits.Lister:
 		r, ok := right.(traits.Lister)
@@ -172,9 +197,10 @@ func quantityPrice(arg ref.Val) uint64 {
 	text, _ := arg.(types.String)
 	exponent := ""
 	if i := strings.LastIndexAny(string(text), "eE"); i >= 0 {
-		exponent = string(text[i+1:])
+		exponent = strings.TrimLeft(string(text[i+1:]), "+-0")
 	}
-	if len(text) > maxQuantity || len(strings.TrimLeft(exponent, "+-0")) > maxExponent {
+	large := len(exponent) > maxExponent && strings.Trim(exponent, "0123456789") == "" // else it is a word
+	if len(text) > maxQuantity || large {
 		return costLimit + 1
 	}
 	return 1 + look(size(text))

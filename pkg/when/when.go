@@ -76,7 +76,12 @@ func Compile(text string) (*Expression, error) {
 	return compiled.get(text, compile)
 }
 
-func compile(text string) (*Expression, error) {
+func compile(text string) (e *Expression, err error) {
+	defer func() {
+		if recover() != nil { // a library that panics takes nobody's ChangeTriggeredJob with it
+			e, err = nil, errors.New("cannot be compiled")
+		}
+	}()
 	if text == "" {
 		return nil, errors.New("must not be empty")
 	}
@@ -110,11 +115,11 @@ func compile(text string) (*Expression, error) {
 		}
 		return nil, fmt.Errorf("must be a bool, not %s%s", output, hint)
 	}
-	program, err := l.full.Program(checked, (&bounds{l.full, prices{}}).options()...)
+	program, err := l.full.Program(checked, newBounds(l.full, checked).options()...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be evaluated: %w", err)
 	}
-	e := &Expression{text: text, program: program}
+	e = &Expression{text: text, program: program}
 	e.absent = e.evaluate(nil)
 	return e, nil
 }
