@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -123,9 +126,10 @@ func TestTheSizeOfAPattern(t *testing.T) {
 		assert.Less(t, instructionsOf(pattern), most, pattern)
 	}
 	assert.Greater(t, instructionsOf(`(.?){999}z`), maxInstructions)
+	assert.Greater(t, instructionsOf(`\pL{20}`), maxInstructions, "each has hundreds of ranges of letters")
 	assert.Zero(t, instructionsOf(`(`), "the compiler says that it is none")
 	for _, pattern := range []string{
-		`a`, `abc`, `(?i)abc`, `a|bc|d`, `[a-z]+`, `(a*b?c+){3}`, `a{2,5}`, `a{3,}`, `(a|b){0,9}`, `^\bx\B$`, `(?:ab){10}(c)`, `.*?x`, `(a{3}){4}`, `\pL{20}`, ``, `(|a)*`, `a{0}`,
+		`a`, `abc`, `(?i)abc`, `a|bc|d`, `[a-z]+`, `(a*b?c+){3}`, `a{2,5}`, `a{3,}`, `(a|b){0,9}`, `^\bx\B$`, `(?:ab){10}(c)`, `.*?x`, `(a{3}){4}`, ``, `(|a)*`, `a{0}`,
 	} {
 		parsed, err := syntax.Parse(pattern, syntax.Perl)
 		require.NoError(t, err)
@@ -140,7 +144,7 @@ func TestTheSizeOfAPattern(t *testing.T) {
 func TestEveryFunctionThatIsOfferedIsThere(t *testing.T) {
 	l, err := languageOnce()
 	require.NoError(t, err)
-	b := &bounds{env: l.full, prices: prices{}}
+	p := &planner{env: l.full, prices: prices{}}
 	for _, name := range callable {
 		switch name {
 		case operators.Conditional, operators.LogicalAnd, operators.LogicalOr, operators.Index, operators.OptIndex, operators.OptSelect, "or", "orValue":
@@ -150,7 +154,58 @@ func TestEveryFunctionThatIsOfferedIsThere(t *testing.T) {
 			continue
 		}
 		require.Contains(t, l.full.Functions(), name)
-		_, err := b.implementation(name, "", nil)
+		_, err := p.implementation(name, "", nil)
 		assert.NoError(t, err)
+	}
+}
+
+// lookups counts what a map is asked for.
+type lookups struct {
+	traits.Mapper
+	count int
+}
+
+func (l *lookups) Find(key ref.Val) (ref.Val, bool) {
+	l.count++
+	return l.Mapper.Find(key)
+}
+
+func TestALongTextIsNotLookedUp(t *testing.T) {
+	inner := &lookups{Mapper: types.NewStringInterfaceMap(adapter{}, map[string]any{"a": int64(1), "name": int64(2)})}
+	m := inOrder(inner).(traits.Mapper)
+	for key, found := range map[string]bool{"name": true, "a": true, "b": false} {
+		_, ok := m.Find(types.String(key))
+		assert.Equal(t, found, ok, key)
+	}
+	before := inner.count
+	_, ok := m.Find(types.String("names"))
+	assert.False(t, ok)
+	assert.True(t, types.IsError(m.Get(types.String("names"))))
+	assert.Equal(t, types.False, m.Contains(types.String("names")))
+	assert.Equal(t, before, inner.count, "no key is as long")
+	assert.Equal(t, uint64(3), readable(map[string]any{"a": "long value", "abc": nil}).(*orderedMap).longest)
+}
+
+func TestWhatNobodyMadeToBeReadIsNotRead(t *testing.T) {
+	of := func(item string, count int) string {
+		return `{"a":[` + strings.TrimSuffix(strings.Repeat(item+",", count), ",") + `]}`
+	}
+	for sentence, c := range map[string]struct {
+		object string
+		want   Result
+	}{
+		"many maps":                    {of(`{}`, 40_000), True},
+		"very many":                    {of(`{"":0}`, 60_000), Failed},
+		"numbers that are almost none": {of(`1e-5`, 4000), True},
+		"very many of them":            {of(`5e-324`, 10_000), Failed},
+		"or so":                        {of(`5E-324`, 10_000), Failed},
+		"what a text has in it":        {of(`"{{{{ \" 1e-1 {{{{"`, 10_000), True},
+		"many numbers":                 {of(`-1`, 100_000), True},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			e, err := Compile(`object.kind == 'Deployment'`)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, e.Evaluate([]byte(c.object), deployments))
+		})
 	}
 }

@@ -21,11 +21,16 @@ type Object struct {
 // Decode reads an object of a kind, given as JSON; nil is one that does not exist. What is no object has no fields, and every expression
 // fails of it. Several expressions may read it at once.
 //
+// So it is of one that would take seconds or most of the memory to read, as none does that is made to be read.
+//
 // Its apiVersion and kind are those of the kind, whatever the JSON has: an event tells of them, and the items of most lists do not.
 // An expression that reads them would come to another thing by the way in which the same version was read, and start a Job.
 func Decode(json []byte, kind schema.GroupVersionKind) Object {
 	if json == nil {
 		return Object{}
+	}
+	if excessive(json) {
+		return Object{exists: true}
 	}
 	var fields map[string]any
 	if utiljson.Unmarshal(json, &fields) != nil || fields == nil {
@@ -35,14 +40,41 @@ func Decode(json []byte, kind schema.GroupVersionKind) Object {
 	return Object{fields: readable(fields).(ref.Val), exists: true}
 }
 
+// maxMaps is how many maps an object may have, of which each takes some hundred times what `{}` does, and maxTiny how many numbers with a negative
+// exponent: to read one of those that have three digits takes a thousand times as long as another.
+const (
+	maxMaps = 50_000
+	maxTiny = 5_000
+)
+
+// excessive says whether an object has more of these than it may.
+func excessive(json []byte) bool {
+	maps, tiny, quoted := 0, 0, false
+	for i := 0; i < len(json); i++ {
+		switch c := json[i]; {
+		case quoted && c == '\\':
+			i++ // whatever is escaped
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{':
+			maps++
+		case c == '-' && i > 0 && json[i-1]|0x20 == 'e':
+			tiny++
+		}
+	}
+	return maps > maxMaps || tiny > maxTiny
+}
+
 // readable replaces the maps inside a value by those that CEL reads, once for all expressions.
 func readable(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
+		longest := 0
 		for key, inner := range v {
-			v[key] = readable(inner)
+			v[key], longest = readable(inner), max(longest, len(key))
 		}
-		return inOrder(types.NewStringInterfaceMap(adapter{}, v))
+		return &orderedMap{Mapper: types.NewStringInterfaceMap(adapter{}, v), longest: uint64(longest)}
 	case []any:
 		for i, inner := range v {
 			v[i] = readable(inner)
@@ -73,6 +105,32 @@ type orderedMap struct {
 	// Sorting takes longer than an evaluation may: it is done once for an object, not for each loop, and not for maps that no expression goes through.
 	sort sync.Once
 	keys []ref.Val
+	// longest is the length of the longest text among the keys, in bytes. A longer one is not looked up, which would take as much as it is long, and is no call
+	// that has a price.
+	longest uint64
+}
+
+// Find implements traits.Mapper.
+func (m *orderedMap) Find(key ref.Val) (ref.Val, bool) {
+	if size(key) > m.longest {
+		return nil, false
+	}
+	return m.Mapper.Find(key)
+}
+
+// Contains implements traits.Container.
+func (m *orderedMap) Contains(key ref.Val) ref.Val {
+	_, found := m.Find(key)
+	return types.Bool(found)
+}
+
+// Get implements traits.Indexer.
+func (m *orderedMap) Get(key ref.Val) ref.Val {
+	found, ok := m.Find(key)
+	if !ok {
+		return types.ValOrErr(found, "no such key")
+	}
+	return found
 }
 
 // inOrder gives a map an order; other values it returns as they are.
@@ -81,7 +139,11 @@ func inOrder(value ref.Val) ref.Val {
 	if _, already := value.(*orderedMap); !ok || already {
 		return value
 	}
-	return &orderedMap{Mapper: m}
+	ordered := &orderedMap{Mapper: m}
+	for it := m.Iterator(); it.HasNext() == types.True; {
+		ordered.longest = max(ordered.longest, size(it.Next()))
+	}
+	return ordered
 }
 
 // Iterator implements traits.Iterable.

@@ -61,6 +61,8 @@ func instructionsIn(re *syntax.Regexp) int {
 	switch re.Op {
 	case syntax.OpLiteral:
 		count = len(re.Rune)
+	case syntax.OpCharClass: // of letters it has hundreds of ranges, which take their memory
+		count = 1 + len(re.Rune)/16
 	case syntax.OpConcat:
 	case syntax.OpAlternate:
 		count += len(re.Sub) - 1

@@ -1,7 +1,6 @@
 package when
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -32,32 +31,15 @@ const patternCharactersPerUnit = 4
 // zonePrice is that of a time zone, which is read from a file.
 const zonePrice = 100
 
-// prices are those of the calls of an expression. What it holds is how many instructions each pattern comes to, and what an iteration of each loop
-// costs, all of which are known before the first evaluation.
+// prices are those of the calls of an expression. What it holds is how many instructions each pattern comes to, all of which are known before the
+// first evaluation.
 type prices map[string]uint64
 
-// loop begins the names of the steps of loops.
-const loop = "loop "
-
-// named returns a name for what always costs the same.
-func (p prices) named(cost uint64) string {
-	name := fmt.Sprint(loop, cost)
-	p[name] = cost
-	return name
-}
-
-// iterationPrice is what one iteration of a loop costs beside the calls in it: CEL keeps an account of each part, which some of them are charged for, and
-// for some of which it goes through all that it has kept.
+// iterationPrice is what one iteration of a loop costs beside the calls in it: so many parts are gone through.
 func iterationPrice(step ast.Expr) uint64 {
 	parts := uint64(0)
 	ast.PreOrderVisit(step, ast.NewExprVisitor(func(ast.Expr) { parts++ }))
-	return 1 + parts/8
-}
-
-// CallCost implements interpreter.ActualCostEstimator.
-func (p prices) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
-	cost := p.of(function, args)
-	return &cost
+	return 1 + parts/2
 }
 
 // of is what a call costs, by the values that it is given. To find it out takes no more than in proportion to it, or to the limit where
@@ -88,7 +70,7 @@ func (p prices) of(function string, args []ref.Val) uint64 {
 	case "contains":
 		text := look(characters(args[0]))
 		return max(1, text, text*look(characters(args[1])))
-	case bounded + "matches", bounded + "find":
+	case "matches", "find":
 		return p.search(args[0], args[1])
 	case "sum", "min", "max", "isSorted":
 		return all(args[0])
@@ -102,9 +84,6 @@ func (p prices) of(function string, args []ref.Val) uint64 {
 		return 1
 	case "size":
 		return 1 + look(look(characters(args[0]))) // which are counted, and no more
-	}
-	if strings.HasPrefix(function, loop) {
-		return p[function]
 	}
 	cost := uint64(1)
 	for _, arg := range args { // a number is read from a text, and a text copied, no faster than it is long

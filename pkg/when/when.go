@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/interpreter"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/cel/environment"
@@ -45,13 +46,17 @@ const (
 // Expression is a compiled expression. It can be evaluated by several goroutines at once.
 type Expression struct {
 	text    string
-	program cel.Program
+	program program
 	// absent is what it comes to where the object does not exist.
 	absent Result
 }
 
 // language is what expressions are compiled with. In bare, nothing is a macro, so that what somebody has written is seen as it is.
-type language struct{ full, bare *cel.Env }
+type language struct {
+	full, bare *cel.Env
+	// dispatcher has the implementations of all functions of full.
+	dispatcher interpreter.Dispatcher
+}
 
 // languageOnce makes it, some megabytes, when the first expression is compiled.
 var languageOnce = sync.OnceValues(func() (*language, error) {
@@ -67,7 +72,17 @@ var languageOnce = sync.OnceValues(func() (*language, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the environment without macros: %w", err)
 	}
-	return &language{full, bare}, nil
+	dispatcher := interpreter.NewDispatcher()
+	for _, function := range full.Functions() {
+		bindings, err := function.Bindings()
+		if err != nil {
+			return nil, fmt.Errorf("find the functions: %w", err)
+		}
+		if err := dispatcher.Add(bindings...); err != nil {
+			return nil, fmt.Errorf("find the functions: %w", err)
+		}
+	}
+	return &language{full, bare, dispatcher}, nil
 })
 
 // Compile compiles an expression, or says what is wrong with it. The same expression is compiled once, for as long as
@@ -115,7 +130,7 @@ func compile(text string) (e *Expression, err error) {
 		}
 		return nil, fmt.Errorf("must be a bool, not %s%s", output, hint)
 	}
-	program, err := l.full.Program(checked, newBounds(l.full, checked).options()...)
+	program, err := plan(l, checked)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be evaluated: %w", err)
 	}
@@ -160,17 +175,14 @@ func (e *Expression) EvaluateFor(object Object) Result {
 // evaluate takes the fields of an object, or nil for null.
 func (e *Expression) evaluate(value any) (result Result) {
 	defer func() {
-		if recover() != nil { // a library that panics takes nobody else's watch with it
+		if recover() != nil { // it would take too much; and a library that panics takes nobody else's watch with it
 			result = Failed
 		}
 	}()
-	out, _, err := e.program.Eval(map[string]any{variable: value})
-	switch {
-	case err != nil:
-		return Failed
-	case out == types.True:
+	switch out, _ := e.program(value); out {
+	case types.True:
 		return True
-	case out == types.False:
+	case types.False:
 		return False
 	default:
 		return Failed

@@ -9,12 +9,13 @@ import (
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // What takes too much is known before it runs: charged afterwards, each of these would have held up whoever reads the watch for seconds, or hours.
-func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
+func TestPrices(t *testing.T) {
 	pattern := `(.?){200}z`
 	p := prices{pattern: uint64(instructionsOf(pattern))}
 	value := func(v any) ref.Val { return adapter{}.NativeToValue(readable(v)) }
@@ -32,8 +33,8 @@ func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
 		args     []ref.Val
 		runs     bool
 	}{
-		"a large pattern in a short text":         {bounded + "matches", []ref.Val{text(100), types.String(pattern)}, true},
-		"a large pattern in a long text":          {bounded + "matches", []ref.Val{text(10_000), types.String(pattern)}, false},
+		"a large pattern in a short text":         {"matches", []ref.Val{text(100), types.String(pattern)}, true},
+		"a large pattern in a long text":          {"matches", []ref.Val{text(10_000), types.String(pattern)}, false},
 		"two short lists":                         {operators.Equals, []ref.Val{value(numbers[:100]), value(numbers[:100])}, true},
 		"two long lists":                          {operators.Equals, []ref.Val{value(numbers), value(numbers)}, false},
 		"that should differ":                      {operators.NotEquals, []ref.Val{value(numbers), value(numbers)}, false},
@@ -73,14 +74,9 @@ func TestWhatWouldTakeTooMuchIsNotBegun(t *testing.T) {
 		"a quantity that is larger than anything": {"isQuantity", []ref.Val{types.String("1E+0999999999")}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			ran := false
-			result := p.within(c.function, func(...ref.Val) ref.Val {
-				ran = true
-				return types.True
-			})(c.args...)
-			assert.Equal(t, c.runs, ran)
-			assert.Equal(t, c.runs, result == types.True)
-			assert.Equal(t, !c.runs, types.IsError(result))
+			cost := p.of(c.function, c.args)
+			assert.Positive(t, cost)
+			assert.Equal(t, c.runs, cost <= costLimit, cost)
 		})
 	}
 }
@@ -117,33 +113,34 @@ func TestWhatTakesTooMuchOfAnObjectFails(t *testing.T) {
 		`object.many.all(y, !object.many.exists_one(x, false))`:                   Failed,
 		`object.many.exists_one(x, x == 2)`:                                       False,
 		`has((true ? object.?a : object.?a).z)`:                                   False,
-		`object.maps.exists(x, ` + strings.TrimSuffix(strings.Repeat(missing+" || ", 30), " || ") + `)`: Failed,
-		`object.many.all(x, object.m != object.m2)`:                                                     Failed,
-		`object.few.all(x, !object.m[?object.long].hasValue())`:                                         Failed,
-		`object.few.all(x, !object.m[?object.short].hasValue())`:                                        True,
-		`object.m['key-1'] == 1 && object.m['key-' + string(2)] == 1`:                                   True,
-		`size(object.longer) > 0`:                                                                       True,
-		`object.few.all(x, !(object.long in object)) && !(object.long in object)`:                       Failed,
-		`object.few.exists(x, int(object.long + 'a') == 1)`:                                             Failed,
-		`object.many.all(x, object.l != 1 && object.m != 1 && object.longer != 1)`:                      True, // of another kind, or size
-		`object.many.all(x, object.l != object.few)`:                                                    True,
-		`object.many.all(x, object.longer.contains(''))`:                                                Failed,
-		`object.longer.contains('') || true`:                                                            Failed, // nothing makes up for it
-		`object.few.all(x, object.empty.isSorted())`:                                                    Failed,
-		`object.empty.max() == '' || true`:                                                              Failed,
-		`object.l.sum() > 0`:                                                                            Failed,
-		`object.few.all(x, !object.l.includes(2) && !object.k.includes(2))`:                             Failed,
-		`object.many.sum() == 500`:                                                                      True,
-		`(object.few + object.few).sum() == 6`:                                                          Failed,
-		`object.longer + 'a' != 'a'`:                                                                    Failed,
-		`object.longer < object.longer`:                                                                 Failed,
-		`object.many.all(x, object.longer < 'a')`:                                                       False,
-		`object.longer in ['a']`:                                                                        False,
-		`object.many.all(x, object.m.exists(k, true))`:                                                  True,
-		`object.many.all(x, object.m.all(k, true))`:                                                     Failed,
-		`object.few.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:           True,
-		`object.many.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:          Failed,
-		`isSemver(object.long)`:                                                                         Failed,
+		`object.maps.exists(x, ` + strings.TrimSuffix(strings.Repeat(missing+" || ", 30), " || ") + `)`:          Failed,
+		`object.many.all(x, object.m != object.m2)`:                                                              Failed,
+		`object.m[object.long] == 1`:                                                                             Failed,
+		`object.few.all(x, !object.m[?object.short].hasValue())`:                                                 True,
+		`object.m[?object.few[?object.few[0]]].hasValue() || object.few[object.few[object.few[0] - 1] - 1] == 1`: True,
+		`object.m['key-1'] == 1 && object.m['key-' + string(2)] == 1`:                                            True,
+		`size(object.longer) > 0`:                                                                                True,
+		`object.few.all(x, !(object.long in object)) && !(object.long in object)`:                                Failed,
+		`object.few.exists(x, int(object.long + 'a') == 1)`:                                                      Failed,
+		`object.many.all(x, object.l != 1 && object.m != 1 && object.longer != 1)`:                               True, // of another kind, or size
+		`object.many.all(x, object.l != object.few)`:                                                             True,
+		`object.many.all(x, object.longer.contains(''))`:                                                         Failed,
+		`object.longer.contains('') || true`:                                                                     Failed, // nothing makes up for it
+		`object.few.all(x, object.empty.isSorted())`:                                                             Failed,
+		`object.empty.max() == '' || true`:                                                                       Failed,
+		`object.l.sum() > 0`:                                                                                     Failed,
+		`object.few.all(x, !object.l.includes(2) && !object.k.includes(2))`:                                      Failed,
+		`object.many.sum() == 500`:                                                                               True,
+		`(object.few + object.few).sum() == 6`:                                                                   Failed,
+		`object.longer + 'a' != 'a'`:                                                                             Failed,
+		`object.longer < object.longer`:                                                                          Failed,
+		`object.many.all(x, object.longer < 'a')`:                                                                False,
+		`object.longer in ['a']`:                                                                                 False,
+		`object.many.all(x, object.m.exists(k, true))`:                                                           True,
+		`object.many.all(x, object.m.all(k, true))`:                                                              Failed,
+		`object.few.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:                    True,
+		`object.many.all(x, timestamp('2026-01-01T00:00:00Z').getHours('Europe/Zurich') == 1)`:                   Failed,
+		`isSemver(object.long)`:                                                                                  Failed,
 	} {
 		e, err := Compile(expression)
 		require.NoError(t, err, expression)
@@ -195,4 +192,37 @@ func TestAnExpressionComesToTheSameForTheSameObject(t *testing.T) {
 			require.Equal(t, want, e.Evaluate(object, deployments), expression)
 		}
 	}
+}
+
+func TestWhatTheBudgetDoesNotHaveIsNotBegun(t *testing.T) {
+	ran := 0
+	text := interpreter.NewConstValue(1, types.String(strings.Repeat("a", 1000)))
+	call := &pricedCall{
+		interpreter.NewCall(2, "trim", "", []interpreter.InterpretableV2{text}, nil), prices{},
+		func(...ref.Val) ref.Val { ran++; return types.True },
+	}
+	left := budget(250)
+	vars, err := interpreter.NewActivation(map[string]any{budgetVariable: &left})
+	require.NoError(t, err)
+	for range 2 {
+		assert.Equal(t, types.True, call.Eval(vars))
+	}
+	assert.PanicsWithError(t, errTooMuch.Error(), func() { call.Eval(vars) })
+	assert.Equal(t, 2, ran)
+	assert.EqualValues(t, 250-2*101, left)
+	assert.PanicsWithError(t, errTooMuch.Error(), func() { iteration{text, 50}.Eval(vars) })
+	assert.Equal(t, text.Value(), iteration{text, 48}.Eval(vars))
+	assert.Zero(t, left)
+}
+
+func TestIterationsCostWhatThereIsInThem(t *testing.T) {
+	cost := func(predicate string) uint64 {
+		e, err := Compile(`[1, 2, 3, 4].exists_one(x, ` + predicate + `)`)
+		require.NoError(t, err)
+		_, cost := e.program(nil)
+		return cost
+	}
+	short, long := cost("true"), cost("true"+strings.Repeat(" && true", 50))
+	assert.Positive(t, short)
+	assert.GreaterOrEqual(t, long, 10*short)
 }
