@@ -22,7 +22,7 @@ func TestAnExpressionComesToWhatCELMakesOfIt(t *testing.T) {
 		-1 1u 2.5 'a' '1.2.3' 'Europe/Zurich' b'a' null [1,2] ['a'] {'a':1} [] {} timestamp(object.at) duration('90m') quantity('1500m') ip('10.0.0.1') cidr('10.0.0.0/8')
 		url('https://example.com/a?b=c') semver('1.2.3') optional.none() object.s.split('') object.l.filter(x,x>1)`)
 	binary := strings.Split(`%s == %s|%s != %s|%s < %s|%s >= %s|%s + %s|%s - %s|%s * %s|%s / %s|%s %% %s|%s in %s|(%s).includes(%s)|(%s).contains(%s)|(%s).startsWith(%s)|(%s).split(%s)|`+
-		`(%s).charAt(%s)|(%s).isLessThan(%s)|(%s).compareTo(%s)|(%s).add(%s)|(%s).containsIP(%s)|(%s).getHours(%s)|(%s)[%s]|(%s)[?%s]|(%s).orValue(%s)|(%s).exists_one(x, x == %s)|`+
+		`(%s).charAt(%s)|(%s).isLessThan(%s)|(%s).compareTo(%s)|(%s).add(%s)|(%s).containsIP(%s)|(%s).getHours(%s)|(%s)[%s]|(%s)[?%s]|(%s).orValue(%s)|(%s).or(%s)|(%s).exists_one(x, x == %s)|`+
 		`(%s).filter(x, x == %s)|(%s).all(k, v, k != %s)|isSemver(%s, %s)|(%s == 1) ? %s : 1`, "|")
 	unary := strings.Split(`-(%s)|!(%s)|size(%s)|int(%s)|uint(%s)|double(%s)|string(%s)|bool(%s)|bytes(%s)|type(%s)|timestamp(%s)|duration(%s)|(%s).getFullYear()|(%s).getHours()|(%s).sum()|`+
 		`(%s).min()|(%s).max()|(%s).isSorted()|(%s).first()|(%s).trim()|(%s).upperAscii()|quantity(%s)|isQuantity(%s)|(%s).sign()|(%s).asInteger()|ip(%s)|isIP(%s)|(%s).family()|cidr(%s)|`+
