@@ -42,9 +42,7 @@ func (s *state) forget() {
 			ref.fields[i].answer()
 		}
 	}
-	if s.retrying() && len(s.pending()) == 0 {
-		s.retries = retries{}
-	}
+	s.endRetrying()
 	if len(forgotten) > 0 {
 		s.events = append(s.events, Warning(EventPendingForgotten, fmt.Sprintf(
 			"Pending for longer than pendingDeadline (%s), and forgotten without a Job: %s", s.spec.EffectivePendingDeadline(), describeChanges(forgotten))))

@@ -153,3 +153,21 @@ func TestASpecThatCannotBeReadTakesNoFirstRunBack(t *testing.T) {
 	in := scene(undecoded, owed, invalid("cannot be decoded"))
 	owes(true)(t, in, Decide(in))
 }
+
+func TestAFirstRunIsOwedWhereTheFirstSpecCouldNotBeRead(t *testing.T) {
+	for sentence, runs := range map[string]bool{"and it was asked for": true, "but not where it was not": false} {
+		t.Run(sentence, func(t *testing.T) {
+			in := scene(undecoded, invalid("cannot be decoded"))
+			in = settled(in, Decide(in))
+			in.Generation, in.Invalid, in.Spec = 2, "", &v1alpha.ChangeTriggeredJobSpec{}
+			if runs {
+				runningOnCreate(&in)
+			}
+			refers(objectA)(&in)
+			sees(objectA, sum("1"))(&in)
+			d := Decide(in)
+			assert.Equal(t, runs, d.Create != nil)
+			owes(false)(t, in, d)
+		})
+	}
+}

@@ -88,12 +88,28 @@ func (s *state) reviewRetries() {
 	case s.retrying() && !allowed:
 		s.resign()
 		s.retries.next = time.Time{}
-	case s.retrying() && len(s.pending()) == 0: // it was dropped from the spec
-		s.retries = retries{}
 	}
+	s.endRetrying()
 	if !s.retriggers() {
 		s.retries = retries{}
 	}
+}
+
+// endRetrying forgets the next try where nothing is left of what the last Job failed at: it was dropped from the spec, or its deadline has passed. What else is
+// pending, and waits for its `when`, is no reason for a try, and the failure of a Job that runs for it later is the first.
+func (s *state) endRetrying() {
+	if !s.retrying() {
+		return
+	}
+	for i := range s.refs {
+		ref := &s.refs[i]
+		for j := range ref.fields {
+			if f := &ref.fields[j]; f.pending() && s.failedAt(ref, f) {
+				return
+			}
+		}
+	}
+	s.retries = retries{}
 }
 
 // changedAnew reports whether something is pending beside what the last Job failed at, or has changed since.
@@ -124,12 +140,11 @@ func (s *state) failedAt(ref *reference, f *field) bool {
 	return !ref.since(s.in.Now).Add(clockTolerance).Before(s.lastTriggered)
 }
 
-// resign takes back that what the last Job failed at is unanswered. What has changed besides stays pending, and what waits for its `when` goes
-// on waiting.
+// resign takes back that what the last Job failed at is unanswered, also where it waits for its `when` now. What has changed besides stays pending.
 func (s *state) resign() {
 	for i := range s.refs {
 		ref := &s.refs[i]
-		if ref.waits() || ref.onlyUnknown() && !ref.lastChange(s.in.Now).IsZero() {
+		if ref.onlyUnknown() && !ref.lastChange(s.in.Now).IsZero() {
 			continue
 		}
 		for j := range ref.fields {
@@ -224,7 +239,8 @@ func (s *state) failure() string {
 	switch {
 	case !s.retriggers():
 	case s.retrying():
-		message += fmt.Sprintf("; try %d of %d to run it again is due at %s", s.retries.count+1, limit, s.retries.next.UTC().Format(time.RFC3339))
+		// It may wait for something else then, which Progressing says.
+		message += fmt.Sprintf("; try %d of %d to run it again is due from %s on", s.retries.count+1, limit, s.retries.next.UTC().Format(time.RFC3339))
 	case s.retries.count >= limit:
 		message += fmt.Sprintf("; it was the last of %d tries to run it again, and no more follow until something changes", s.retries.count)
 	}

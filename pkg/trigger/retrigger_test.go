@@ -256,9 +256,71 @@ func TestWhatAJobWasReplacedInIsNoPartOfTheNextOnesTry(t *testing.T) {
 	assert.Equal(t, []Change{{objectA, []string{"*"}}, {objectB, []string{"*"}}}, d.Create.Changed)
 }
 
+// What failed is dropped from the spec while something else waits for its when: nothing is left to try, whether or not the process that runs the Job for the
+// other lives to write so.
+func TestATryEndsWithWhatFailed(t *testing.T) {
+	for sentence, crashes := range map[string]bool{"in peace": false, "with a crash after the create": true} {
+		t.Run(sentence, func(t *testing.T) {
+			in := scene(retriggering, retriggerLimit(1), cooled, last(1, v1alpha.JobActive), job(1, failed, becauseOf(objectA, "*")),
+				unchanged(objectA), changed(objectB), holding(objectB), whenIs(v1alpha.WhenFalse))
+			in = settled(in, Decide(in))
+			require.NotNil(t, in.Status.Retry, "A is tried again")
+
+			in.Generation, in.Spec = 2, in.Spec.DeepCopy()
+			in.Spec.Resources, in.Observations = in.Spec.Resources[1:], in.Observations[1:]
+			in.Now = in.Now.Add(2 * time.Second)
+			in = settled(in, Decide(in))
+			assert.Nil(t, in.Status.Retry, "A is gone")
+			assert.NotContains(t, degradation(in.Status).Message, "try")
+
+			in.Observations[0].WaitingForWhen = ""
+			in.Now = in.Now.Add(time.Hour)
+			before, d := in.Status, Decide(in)
+			require.NotNil(t, d.Create)
+			assert.Equal(t, ReasonChange, d.Create.Reason)
+			if in = settled(in, d); crashes {
+				in.Status = before
+				in = settled(in, Decide(in))
+			}
+			in.Jobs[len(in.Jobs)-1].Outcome = v1alpha.JobFailed
+			in.Now = in.Now.Add(time.Minute)
+			retried(0, wholeSecond(in.Now.Add(10*time.Second)))(t, in, Decide(in))
+		})
+	}
+}
+
+func TestATryEndsWithTheDeadlineOfWhatFailed(t *testing.T) {
+	in := scene(retriggering, deadline(61*time.Second), suspended, cooled, last(1, v1alpha.JobActive), job(1, failed, becauseOf(objectA, "*")),
+		unchanged(objectA), changed(objectB), holding(objectB), whenIs(v1alpha.WhenFalse))
+	in = settled(in, Decide(in))
+	require.NotNil(t, in.Status.Retry)
+	in.Status.ResourceHashes[1].PendingSince = &metav1.Time{Time: in.Now.Add(30 * time.Second)} // B changed later
+	in.Now = in.Now.Add(70 * time.Second)
+	d := Decide(in)
+	retried(0, time.Time{})(t, in, d)
+	pendingSince(objectB, in.Status.ResourceHashes[1].PendingSince.Time)(t, in, d)
+}
+
+// To set Ignore takes back what failed, also while its when is false.
+func TestIgnoreTakesBackWhatWaitsForItsWhen(t *testing.T) {
+	in := scene(retriggering, cooled, last(1, v1alpha.JobActive), job(1, failed, becauseOf(objectA, "*")), unchanged(objectA), holding(objectA))
+	in = settled(in, Decide(in))
+	in.Observations[0].WaitingForWhen = v1alpha.WhenFalse
+	in.Now = in.Now.Add(2 * time.Second)
+	in = settled(in, Decide(in))
+	in.Generation, in.Spec = 2, in.Spec.DeepCopy()
+	in.Spec.OnFailure = v1alpha.IgnoreFailure
+	in.Now = in.Now.Add(2 * time.Second)
+	in = settled(in, Decide(in))
+	says(objectA, "*", sum("old"), "")(t, in, Decide(in))
+	in.Observations[0].WaitingForWhen = ""
+	in.Now = in.Now.Add(time.Hour)
+	assert.Nil(t, Decide(in).Create, "A never changed")
+}
+
 func TestDegradedSaysWhetherMoreTriesFollow(t *testing.T) {
 	for want, parts := range map[string][]part{
-		"; try 2 of 3 to run it again is due at 2026-03-04T12:00:20Z":                              {retriggering, triedAgain(1, time.Time{})},
+		"; try 2 of 3 to run it again is due from 2026-03-04T12:00:20Z on":                         {retriggering, triedAgain(1, time.Time{})},
 		"; it was the last of 3 tries to run it again, and no more follow until something changes": {retriggering, triedAgain(3, time.Time{})},
 		"": nil,
 	} {

@@ -82,7 +82,7 @@ func messageWaiting(waiting []*reference) string {
 			}
 		}
 		if len(in) > 0 {
-			parts = append(parts, describe(in)+" changed, and waits for its when, "+word.says)
+			parts = append(parts, "waiting for the when of "+describe(in)+", "+word.says)
 		}
 	}
 	return strings.Join(parts, "; ")

@@ -174,9 +174,9 @@ func TestWhatIsSaidOfAWaitIsNothingOfTheObject(t *testing.T) {
 	in := scene(changed(objectA), holding(objectA), whenIs(v1alpha.WhenFalse), changed(objectB), holding(objectB), whenIs(v1alpha.WhenFailed),
 		changed(objectC), holding(objectC), whenIs("Odd"))
 	d := Decide(in)
-	assert.Equal(t, "ConfigMap default/a changed, and waits for its when, which is false; "+
-		"Secret default/b changed, and waits for its when, which could not be evaluated; "+
-		"Node c changed, and waits for its when, which is not known", d.Skip)
+	assert.Equal(t, "waiting for the when of ConfigMap default/a, which is false; "+
+		"waiting for the when of Secret default/b, which could not be evaluated; "+
+		"waiting for the when of Node c, which is not known", d.Skip)
 	assert.Equal(t, v1alpha.WhenUnknown, d.Status.ResourceHashes[2].WaitingForWhen)
 }
 
