@@ -382,10 +382,10 @@ type ResourceReference struct {
 	// +operator-sdk:csv:customresourcedefinitions:type=spec,displayName="Changes"
 	Changes []ChangeType `json:"changes,omitempty"`
 
-	// when is a CEL expression over object, the object as it is now, null where it does not exist; at most 1024 characters. A
-	// change counts while it is true, and waits until then. With selector, those objects are selected of which it is true. It
-	// may use what a ValidatingAdmissionPolicy may, but for what makes new texts, lists or maps. Entries that name the same object
-	// must have the same.
+	// when is a CEL expression over object, the object as it is now, null where it does not exist; at most 1024 characters, and
+	// 8192 in all that differ. A change counts while it is true, and waits until then. With selector, those objects are selected
+	// of which it is true. It may use what a ValidatingAdmissionPolicy may, but for what makes new texts, lists or maps. Entries
+	// that name the same object must have the same.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024

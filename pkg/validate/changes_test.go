@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +21,14 @@ func TestChanges(t *testing.T) {
 	when := func(expression string, ref v1alpha.ResourceReference) v1alpha.ResourceReference {
 		ref.When = expression
 		return ref
+	}
+	lengthy := func(count int) []v1alpha.ResourceReference { // each as long as it may be, and different
+		refs := make([]v1alpha.ResourceReference, count)
+		for i := range refs {
+			name := strconv.Itoa(i)
+			refs[i] = when("object.a != '"+name+strings.Repeat("x", 1009)+"'", named(name))
+		}
+		return refs
 	}
 	const disagree = "spec.resources[1].changes: Invalid value: must be the same as in spec.resources[0], which names or selects the same: " +
 		"these entries are merged"
@@ -45,6 +54,11 @@ func TestChanges(t *testing.T) {
 			[]string{`spec.resources[1].when: Invalid value: must be a bool, not dyn; compare it, as in … == true`}},
 		"a when that is too long": {[]v1alpha.ResourceReference{when(strings.Repeat(" ", 1021)+"true", named("a"))},
 			[]string{`spec.resources[0].when: Invalid value: must have at most 1024 characters, not 1025`}},
+		"whens that are too long together": {
+			append(lengthy(9), named("a"), when("object.status.phase", named("b"))),
+			[]string{`spec.resources[8].when: Invalid value: different expressions may have 8192 characters together`}},
+		"as long ones that are not":              {lengthy(8), nil},
+		"and the same one as often as one likes": {append(lengthy(8), lengthy(8)...), nil},
 		"another when for an object that is named twice": {[]v1alpha.ResourceReference{when("true", named("a")), named("a")},
 			[]string{strings.Replace(disagree, "changes", "when", 1)}},
 		"another when for the same selector is another selection": {

@@ -46,21 +46,32 @@ var callable = slices.Concat(
 // all before it.
 var macros = []string{operators.Has, operators.All, operators.Exists, operators.ExistsOne, "existsOne", operators.Filter}
 
-// maxNesting is how deep lists and maps that are written out may be nested, and how many types may be asked for. To find out the type of one takes time with
-// the third power of that.
-const maxNesting = 8
+// maxNesting is how deep lists and maps that are written out may be nested, and macros with what may be of a list, and how many types may be asked for. To find
+// out the type of one takes time with the third power of that. maxMacros is how many macros there may be in all, each of which is written out.
+const (
+	maxNesting = 8
+	maxMacros  = 32
+)
 
 // checkWritten says what an expression as it was written, with nothing expanded, uses that it may not. It takes no longer than to read it.
 func checkWritten(written *cel.Ast, offered []cel.Macro) error {
-	instructions, asked := 0, 0
+	instructions, asked, used := 0, 0, 0
+	nested := nestedMacros(ast.NavigateAST(written.NativeRep()))
 	return check(written, func(e ast.Expr) string {
 		switch e.Kind() {
 		case ast.CallKind:
 			name := e.AsCall().FunctionName()
 			isMacro := slices.ContainsFunc(offered, func(m cel.Macro) bool { return m.Function() == name })
+			if slices.Contains(macros, name) {
+				used++
+			}
 			switch {
 			case isMacro && !slices.Contains(macros, name):
 				return name + " is not offered here, since it makes lists or maps"
+			case used > maxMacros:
+				return fmt.Sprintf("there may be %d macros at most", maxMacros)
+			case nested > maxNesting:
+				return fmt.Sprintf("macros, first and last may be nested %d deep at most", maxNesting)
 			case name == "type":
 				if asked++; asked > maxNesting {
 					return fmt.Sprintf("type may be asked for %d times at most", maxNesting)
@@ -69,6 +80,9 @@ func checkWritten(written *cel.Ast, offered []cel.Macro) error {
 				pattern, ok := patternOf(e.AsCall())
 				if !ok {
 					return fmt.Sprintf("the pattern of %s must be written out", name)
+				}
+				if foldsManyCases(pattern) {
+					return "a pattern that ignores case may be of ASCII alone, written as it is"
 				}
 				if instructions += instructionsOf(pattern); instructions > maxInstructions {
 					return "the patterns are too large: repeat less often than {n} says"
@@ -86,6 +100,20 @@ func checkWritten(written *cel.Ast, offered []cel.Macro) error {
 		}
 		return ""
 	})
+}
+
+// nestedMacros is how deep macros are nested, in what they are called on and in what is given to them, with the functions that return what may be of a list.
+func nestedMacros(e ast.NavigableExpr) int {
+	deepest := 0
+	for _, inner := range e.Children() {
+		deepest = max(deepest, nestedMacros(inner))
+	}
+	if e.Kind() == ast.CallKind {
+		if name := e.AsCall().FunctionName(); slices.Contains(macros, name) || name == "first" || name == "last" {
+			return deepest + 1
+		}
+	}
+	return deepest
 }
 
 // checkCalls says what an expression calls that it may not, once it is known what its names mean.

@@ -94,6 +94,13 @@ func TestWhatTakesTooMuchToCompileIsRefusedBefore(t *testing.T) {
 		"a type of types":               {strings.Repeat("type(", 150) + "1" + strings.Repeat(")", 150) + " == type", "type may be asked for 8 times at most"},
 		"keys that cannot be compared":  {`{b'a': 1} == {}`, "the keys of a map that is written out must be texts, whole numbers or booleans (line 1, column 1)"},
 		"or have no order":              {`{[1]: 1, [2]: 2}.filter(k, true)[0] == [1]`, "the keys of a map that is written out must be"},
+		"macros inside macros":          {strings.Repeat("[].filter(a,a==", 62) + "[]" + strings.Repeat(")", 62) + " == []", "macros, first and last may be nested 8 deep at most"},
+		"a macro on a macro":            {"[[]]" + strings.Repeat(".filter(a, true)", 9) + " == []", "macros, first and last may be nested 8 deep at most"},
+		"what may be of what may be":    {"[]" + strings.Repeat(".first()", 60) + " == []", "macros, first and last may be nested 8 deep at most"},
+		"very many macros":              {strings.TrimSuffix(strings.Repeat("[].all(a,a)&&", 33), "&&"), "there may be 32 macros at most"},
+		"cases of all characters":       {`object.a.matches('(?i)[` + strings.Repeat("B-\U0001e942", 80) + `]')`, "a pattern that ignores case may be of ASCII alone, written as it is"},
+		"written by their numbers":      {`object.a.matches('(?s-m:(?Ui:[` + strings.Repeat(`B-\\x{1e942}`, 60) + `]))')`, "a pattern that ignores case may be of ASCII alone"},
+		"very many letters":             {`object.a.matches('[` + strings.Repeat(`\\pL`, 200) + `]')`, "the patterns are too large"},
 		"which repeats what repeats":    {`object.a.find('((.{10}){10}){10}') == ''`, "the patterns are too large"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -104,8 +111,15 @@ func TestWhatTakesTooMuchToCompileIsRefusedBefore(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	_, err = Compile(nested(8) + " == " + nested(8))
-	assert.NoError(t, err)
+	for sentence, expression := range map[string]string{
+		"lists that are nested less":              nested(8) + " == " + nested(8),
+		"macros that are nested less":             strings.Repeat("[].filter(a,a==", 8) + "[]" + strings.Repeat(")", 8) + " == []",
+		"many macros":                             strings.TrimSuffix(strings.Repeat("[].all(a,a)&&", 32), "&&"),
+		"a pattern of other letters, and classes": `object.a.matches('^[à-ÿ]+ [\\p{Greek}\\pN]\\x{e9}(i|é)$') || object.a.matches('(?i)^debug$')`,
+	} {
+		_, err = Compile(expression)
+		assert.NoError(t, err, sentence)
+	}
 }
 
 // What an expression comes to without an object is found out when it is compiled.
@@ -196,11 +210,18 @@ func TestWhatNobodyMadeToBeReadIsNotRead(t *testing.T) {
 	}{
 		"many maps":                    {of(`{}`, 40_000), True},
 		"very many":                    {of(`{"":0}`, 60_000), Failed},
+		"many lists":                   {of(`[]`, 40_000), True},
+		"very many lists":              {of(`[]`, 60_000), Failed},
 		"numbers that are almost none": {of(`1e-5`, 4000), True},
 		"very many of them":            {of(`5e-324`, 10_000), Failed},
 		"or so":                        {of(`5E-324`, 10_000), Failed},
+		"that take long to be read":    {of(`1.00003700000000010476e300`, 6000), Failed},
+		"words with the same letter":   {of(`true,false`, 30_000), True},
+		"very many numbers":            {of(`0`, 110_000), Failed},
+		"a long name":                  {`{"a":"` + strings.Repeat("a", 11_000) + `","` + strings.Repeat("a", 9_000) + `":"","b": 0}`, True},
+		"a very long name":             {`{"b":[{"` + strings.Repeat("a", 11_000) + `" : 1}]}`, Failed},
 		"what a text has in it":        {of(`"{{{{ \" 1e-1 {{{{"`, 10_000), True},
-		"many numbers":                 {of(`-1`, 100_000), True},
+		"many numbers":                 {of(`-1`, 90_000), True},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			e, err := Compile(`object.kind == 'Deployment'`)

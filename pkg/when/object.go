@@ -40,30 +40,44 @@ func Decode(json []byte, kind schema.GroupVersionKind) Object {
 	return Object{fields: readable(fields).(ref.Val), exists: true}
 }
 
-// maxMaps is how many maps an object may have, of which each takes some hundred times what `{}` does, and maxTiny how many numbers with a negative
-// exponent: to read one of those that have three digits takes a thousand times as long as another.
+// What an object may have that is read. Kubernetes makes none that comes near.
 const (
-	maxMaps = 50_000
-	maxTiny = 5_000
+	// maxNested is how many maps and lists, each of which takes some hundred times what `{}` does.
+	maxNested = 50_000
+	// maxValues is about how many values: to make one of a million of `0,` takes a quarter of a second and seventy megabytes, and to sort as many keys as long.
+	maxValues = 100_000
+	// maxExponents is how many numbers with an exponent: to read some of those takes a thousand times as long as another.
+	maxExponents = 5_000
+	// maxKey is the longest name of a field or key, as it is written, in bytes: each look for one in a map takes as much as it is long, and is no call that has a price.
+	maxKey = 10_000
 )
 
-// excessive says whether an object has more of these than it may.
+// excessive says whether an object has more of something than it may.
 func excessive(json []byte) bool {
-	maps, tiny, quoted := 0, 0, false
+	nested, values, exponents := 0, 0, 0
+	quoted, began, length := false, 0, 0 // of the last text
 	for i := 0; i < len(json); i++ {
 		switch c := json[i]; {
 		case quoted && c == '\\':
 			i++ // whatever is escaped
 		case c == '"':
-			quoted = !quoted
+			if quoted = !quoted; quoted {
+				began = i
+			} else {
+				length = i - began
+			}
 		case quoted:
-		case c == '{':
-			maps++
-		case c == '-' && i > 0 && json[i-1]|0x20 == 'e':
-			tiny++
+		case c == '{', c == '[':
+			nested++
+		case c == ',':
+			values++
+		case c|0x20 == 'e' && i > 0 && '0' <= json[i-1] && json[i-1] <= '9':
+			exponents++
+		case c == ':' && length > maxKey:
+			return true
 		}
 	}
-	return maps > maxMaps || tiny > maxTiny
+	return nested > maxNested || values > maxValues || exponents > maxExponents
 }
 
 // readable replaces the maps inside a value by those that CEL reads, once for all expressions.

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
@@ -18,6 +20,20 @@ var searches = []string{"matches", "find"}
 // maxInstructions is how many instructions all patterns of an expression may come to when they are compiled. A pattern takes memory for each while
 // the expression is held, and time for each and every character that it is matched with; few that people write have a hundred.
 const maxInstructions = 1000
+
+// ignoresCase is what sets the flag i of a pattern.
+var ignoresCase = regexp.MustCompile(`\(\?[A-Za-z-]*i`)
+
+// foldsManyCases says whether a pattern ignores case, and names characters that are not ASCII: from some letter to one of those, a hundred thousand are looked
+// at to find which others they may be, each time that the pattern is read, and it may name three hundred such ranges that come to no instructions.
+func foldsManyCases(pattern string) bool {
+	beyond := strings.ContainsFunc(pattern, func(r rune) bool { return r >= utf8.RuneSelf })
+	return ignoresCase.MatchString(pattern) && (beyond || strings.Contains(pattern, `\x`)) // which is any character, by its number
+}
+
+// classInstructions is what a class of Unicode counts for that a pattern names: its hundreds of ranges are copied when the pattern is read, whatever
+// comes of them.
+const classInstructions = 50
 
 // patternOf returns the pattern that a call searches for, if it is a constant.
 func patternOf(call ast.CallExpr) (string, bool) {
@@ -45,11 +61,15 @@ func constantText(i interpreter.InterpretableV2) (string, bool) {
 // instructionsOf is about how many instructions a pattern comes to, without compiling it: what repeats something is compiled to as many copies
 // of it. What is no pattern has none; the compiler says so.
 func instructionsOf(pattern string) int {
+	classes := classInstructions * (strings.Count(pattern, `\p`) + strings.Count(pattern, `\P`))
+	if classes > maxInstructions {
+		return classes // it is not even read
+	}
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return 0
 	}
-	return 2 + instructionsIn(parsed)
+	return 2 + classes + instructionsIn(parsed)
 }
 
 // instructionsIn stays below a limit that products of which do not overflow.

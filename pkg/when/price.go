@@ -31,6 +31,9 @@ const patternCharactersPerUnit = 4
 // zonePrice is that of a time zone, which is read from a file.
 const zonePrice = 100
 
+// decimalPrice is that of a number that is read from a text: some, halfway between two that there are, take a thousand times as long as others.
+const decimalPrice = 6
+
 // prices are those of the calls of an expression. What it holds is how many instructions each pattern comes to, all of which are known before the
 // first evaluation.
 type prices map[string]uint64
@@ -81,6 +84,11 @@ func (p prices) of(function string, args []ref.Val) uint64 {
 			return costLimit + 1
 		}
 	case "type", "dyn":
+		return 1
+	case "double":
+		if text, ok := args[0].(types.String); ok {
+			return decimalPrice + look(characters(text))
+		}
 		return 1
 	case "size":
 		return 1 + look(look(characters(args[0]))) // which are counted, and no more
