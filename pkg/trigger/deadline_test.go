@@ -89,6 +89,9 @@ func TestPendingDeadline(t *testing.T) {
 		"what is not synced yet after a start is given time": {
 			[]part{deadline(time.Hour), refers(objectA), kept(objectA, "*", sum("new"), sum("old")), pendingFrom(objectA, hourAgo), cannotSee(objectA, NotSynced, 0)},
 			[]expectation{createsNothing, says(objectA, "*", sum("new"), sum("old")), wakesIn(syncPatience)}},
+		"also while it is suspended, since it may be back as it was": {
+			[]part{deadline(time.Hour), suspended, refers(objectA), kept(objectA, "*", sum("new"), sum("old")), pendingFrom(objectA, hourAgo), cannotSee(objectA, NotSynced, 0)},
+			[]expectation{createsNothing, says(objectA, "*", sum("new"), sum("old")), wakesIn(syncPatience)}},
 		"what cannot be seen is forgotten as it was last known": {
 			[]part{deadline(time.Hour), suspended, refers(objectA), kept(objectA, "*", sum("new"), sum("old")), pendingFrom(objectA, hourAgo), cannotSee(objectA, Forbidden, time.Hour)},
 			forgotten(objectA)},
