@@ -125,7 +125,7 @@ func (s *state) answered(hashes []TriggeredHash) {
 			if f.baseline != hash {
 				ref.selected.lose() // status describes what another trigger stood for
 			}
-			f.baseline, f.was = hash, hash // it was decided on with the Job
+			f.baseline = hash
 			if !f.seen {
 				f.hash = hash // newer than what status had
 			}
